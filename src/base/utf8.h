@@ -1,0 +1,19 @@
+/* UTF-8 checks. */
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Decodes one code point. Returns its length 1..4; 0 if the bytes are a cut-off but so far valid
+ * beginning; -1 if they are invalid (skip one byte). */
+int utf8_decode(const char *s, size_t size, uint32_t *code_point);
+
+/* Length of the longest prefix of whole, valid code points. */
+size_t utf8_valid_prefix(const char *s, size_t size);
+
+/* Copies `src` to `dst`, each invalid or cut-off sequence replaced by U+FFFD, and a NUL added.
+ * `dst` holds at least 3 * size + 1 bytes. Returns the length without the NUL. */
+size_t utf8_repair(char *dst, const char *src, size_t size);
+
+#endif
