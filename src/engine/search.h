@@ -36,13 +36,12 @@ struct search;
 
 /* `prompt`: all tokens before the first decoded one (previous text, start sequence, prefix);
  * `sot_index` is the position of <|startoftranscript|> in it, where the no-speech probability is
- * read; `n_prefix`: how many tokens at the prompt's end are the forced prefix (they count as
- * decoded for the timestamp rules). `slots`: n_slots = search_n_slots(params) decoder slots, bound
- * by the caller to the window. All borrowed until the search is closed, but for `prompt` (copied).
- * Errors: NOMEM, INVAL (prompt too long). */
+ * read. `slots`: n_slots = search_n_slots(params) decoder slots, bound by the caller to the window.
+ * All borrowed until the search is closed, but for `prompt` and `params` (copied; params->suppress
+ * is borrowed). Errors: NOMEM, INVAL (prompt too long). */
 int search_open(struct search **out, const struct tokenizer *tok, int n_text_ctx, int n_vocab,
                 const struct search_params *params, const int32_t *prompt, int n_prompt,
-                int sot_index, int n_prefix, const int *slots);
+                int sot_index, const int *slots);
 void search_close(struct search **s);
 int search_n_slots(const struct search_params *params);
 
