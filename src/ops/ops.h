@@ -7,7 +7,8 @@
  * the last one padded with zeros: [ceil(N / nr)][K][nr] for F32 and F16. Keys of an attention head
  * (N = keys, K = head width) and values (N = head width, K = keys) are packed the same way, so
  * attention runs on the same kernels. F16 panels hold weights that were fp16 in the file, exactly;
- * they are widened to fp32 before use, so F16 and F32 give the same sums.
+ * they are widened to fp32 before use, so F16 and F32 give the same sums. BF16 and I8 panels have
+ * k_group consecutive k of a column side by side: [ceil(N / nr)][ceil(K / k_group)][nr][k_group].
  */
 #ifndef OPS_OPS_H
 #define OPS_OPS_H
@@ -40,10 +41,15 @@ struct gemm_args {
     bool gelu;
     const float *residual;   // M x N or NULL; may be y itself
     size_t residual_stride;
-    const void *quant;       // I8: M x K quantised activations; BF16: M x K bf16; else NULL
+    const void *quant;       // I8: M x K from quantise_u8; BF16: M x K bf16; else NULL (x unused)
+    size_t quant_stride;     // elements from row to row
     const float *quant_scale; // I8: M row scales
     float *scratch;          // gemm_scratch_bytes() of memory private to the thread
 };
+
+/* Rows of activations that a kernel may widen into scratch at a time: with `kp` = k_max rounded up
+ * to k_group, scratch is 4 * kp * max(nr, GEMM_SCRATCH_ROWS) bytes. */
+enum { GEMM_SCRATCH_ROWS = 24 };
 
 struct gemm_kernel {
     int mr, nr;              // tile; nr is the panel width
@@ -51,7 +57,9 @@ struct gemm_kernel {
     bool available;          // false: this format has no kernel here
     /* Packs columns' panels [panel_begin, panel_end) from fp32 rows of W: element (n, k) is
      * src[n * n_stride + k * k_stride]. So keys pack with k_stride = 1, values with n_stride = 1.
-     * For I8, `scale` and `sum` of the panels' columns are written too. */
+     * For I8, `scale` and `sum` of the panels' columns are written too: with `max` the column's
+     * largest magnitude, scale = max / 127, q = rint(w * (127 / max)), all 0 if max is 0. BF16
+     * rounds to nearest even. Every kernel has the same integers; only the layout differs. */
     void (*pack)(struct gemm_weights *w, const float *src, size_t n_stride, size_t k_stride,
                  int panel_begin, int panel_end);
     void (*run)(const struct gemm_args *a);
@@ -75,7 +83,9 @@ struct ops {
      * k + i * stride, value i is v + i * stride, each `width` floats. `scores`: n floats. */
     void (*attend_f32)(const float *q, const float *k, const float *v, size_t stride, int n,
                        int width, float scale, float *scores, float *out);
-    /* Rows to unsigned 8 bit (value = (q - 128) * scale) and to bf16, for GEMM_I8 and GEMM_BF16. */
+    /* Rows to unsigned 8 bit (value = (q - 128) * scale) and to bf16, for GEMM_I8 and GEMM_BF16.
+     * With `max` a row's largest magnitude: scale = max / 127, q = rint(x * (127 / max)) + 128
+     * (128 if max is 0), so q is 1..255. All versions give the same bits. bf16: nearest even. */
     void (*quantise_u8)(const float *x, size_t x_stride, int n_rows, int n_cols, uint8_t *q,
                         size_t q_stride, float *scale);
     void (*convert_bf16)(const float *x, size_t x_stride, int n_rows, int n_cols, uint16_t *y,
