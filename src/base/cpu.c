@@ -113,7 +113,16 @@ static uint32_t environment(void)
 
 uint32_t cpu_flags(void)
 {
-    return detect() & environment() & atomic_load(&allowed);
+    // CPUID traps to the hypervisor in virtual machines, so it is asked once; bit 31 marks "known".
+    static _Atomic uint32_t detected;
+    const uint32_t known = 1u << 31;
+    uint32_t flags = atomic_load(&detected);
+
+    if (!flags) {
+        flags = detect() | known;
+        atomic_store(&detected, flags);
+    }
+    return flags & ~known & environment() & atomic_load(&allowed);
 }
 
 void cpu_set_mask(uint32_t mask)

@@ -17,7 +17,8 @@ void mem_free(void *ptr);
 void *mem_alloc_huge(size_t size_bytes);
 void mem_free_huge(void *ptr, size_t size_bytes);
 
-/* Tests only: the n-th allocation from now fails (and all after it if `sticky`); < 0 turns it off.
+/* Tests only: the n-th allocation from now fails (0: the next one), and all after it if `sticky`;
+ * < 0 turns it off.
  * Returns how many allocations have been made since the last call. */
 long mem_fail_at(long n, int sticky);
 
