@@ -19,7 +19,7 @@
 #
 # Variables: BUILD (output folder), CC, CROSS (aarch64-linux-gnu-), SANITIZE (address,undefined),
 # DEBUG=1 (asserts on, -Og), CFLAGS, LDFLAGS, JOBS, V=1 (show commands),
-# T (tests to run: make test-quick T='test_mem test_cli.sh').
+# T (tests to run: make test-quick T='test_mem test_cli.sh'), ONLY (folders to build: ONLY=src/base).
 #
 # Sources are found by pattern. src/**/*.c make the library, but src/fetch/*.c, which only programs
 # link; cmd/*.c make the program; each tests/test_*.c is one test program, linked with
@@ -90,10 +90,13 @@ FOREIGN := $(foreach a,x86_64 aarch64,$(if $(filter $(a),$(ARCH)),,$(SUFFIX_$(a)
 natives  = $(filter-out $(addprefix %,$(addsuffix .c,$(FOREIGN))),$(1))
 obj      = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-ALL_SRC   := $(call natives,$(sort $(shell find src -name '*.c')))
+# ONLY='src/base src/audio' builds just these folders: to test one while another is in pieces.
+ONLY      ?= src cmd
+in_only    = $(filter $(addsuffix /%,$(ONLY)),$(1))
+ALL_SRC   := $(call in_only,$(call natives,$(sort $(shell find src -name '*.c'))))
 FETCH_SRC := $(filter src/fetch/%,$(ALL_SRC))
 LIB_SRC   := $(filter-out src/fetch/%,$(ALL_SRC))
-CMD_SRC   := $(filter-out cmd/main.c,$(sort $(wildcard cmd/*.c)))
+CMD_SRC   := $(call in_only,$(filter-out cmd/main.c,$(sort $(wildcard cmd/*.c))))
 CHECK_SRC := $(call natives,$(sort $(wildcard tests/check/*.c))) \
              $(filter src/base/% src/ops/% src/cpu/% src/audio/mel%,$(LIB_SRC))
 SUPPORT_SRC := $(sort $(wildcard tests/support*.c))
