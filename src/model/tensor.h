@@ -21,11 +21,11 @@ enum tensor_type {
 };
 
 struct tensor {
-    const void *data;   // NULL: absent (a bias the model does not have)
+    const void *data;   // NULL: absent (a bias the model does not have). NOTE: at any address
     const float *scale; // I8: one per row; I16: one. Else NULL
     enum tensor_type type;
-    int n_dim;          // 1..3
-    int32_t dim[3];     // outermost first; the last varies fastest in memory
+    int n_dim;      // 1..3
+    int32_t dim[3]; // outermost first; the last varies fastest in memory
 };
 
 /* Elements in all; rows = product of all dims but the last (1 for vectors). */
@@ -38,6 +38,9 @@ void tensor_read_rows(const struct tensor *t, size_t row, size_t n_rows, float *
 
 /* A view of rows [row, row + n_rows) of a 2-D tensor (or elements of a 1-D one). */
 struct tensor tensor_slice_rows(const struct tensor *t, size_t row, size_t n_rows);
+
+/* Elements that are stored together: 32 for block types, else 1. Rows hold a multiple of it. */
+int tensor_type_unit(enum tensor_type type);
 
 const char *tensor_type_name(enum tensor_type type); // "fp16", "q8_0", ...
 
