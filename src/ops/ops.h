@@ -58,7 +58,7 @@ struct gemm_kernel {
     /* Packs columns' panels [panel_begin, panel_end) from fp32 rows of W: element (n, k) is
      * src[n * n_stride + k * k_stride]. So keys pack with k_stride = 1, values with n_stride = 1.
      * For I8, `scale` and `sum` of the panels' columns are written too: with `max` the column's
-     * largest magnitude, scale = max / 127, q = rint(w * (127 / max)), all 0 if max is 0. BF16
+     * largest magnitude, scale = max / 127, q = rint(w * (127 / max)), all 0 if max < 1e-30. BF16
      * rounds to nearest even. Every kernel has the same integers; only the layout differs. */
     void (*pack)(struct gemm_weights *w, const float *src, size_t n_stride, size_t k_stride,
                  int panel_begin, int panel_end);
@@ -85,7 +85,7 @@ struct ops {
                        int width, float scale, float *scores, float *out);
     /* Rows to unsigned 8 bit (value = (q - 128) * scale) and to bf16, for GEMM_I8 and GEMM_BF16.
      * With `max` a row's largest magnitude: scale = max / 127, q = rint(x * (127 / max)) + 128
-     * (128 if max is 0), so q is 1..255. All versions give the same bits. bf16: nearest even. */
+     * (128 if max < 1e-30), so q is 1..255. All versions give the same bits. bf16: nearest even. */
     void (*quantise_u8)(const float *x, size_t x_stride, int n_rows, int n_cols, uint8_t *q,
                         size_t q_stride, float *scale);
     void (*convert_bf16)(const float *x, size_t x_stride, int n_rows, int n_cols, uint16_t *y,

@@ -1,0 +1,53 @@
+/*
+ * exp and GELU of vectors, to about one unit in the last place of fp32. Included after a
+ * simd_<isa>.h.
+ */
+#ifndef CPU_MATH_IMPL_H
+#define CPU_MATH_IMPL_H
+
+/* e^r for |r| <= ln(2) / 2. Coefficients: Cephes, single/expf.c. */
+INLINE vf exp_reduced(vf r)
+{
+    vf p = v_set(1.9875691500e-4f);
+    p = v_fma(p, r, v_set(1.3981999507e-3f));
+    p = v_fma(p, r, v_set(8.3334519073e-3f));
+    p = v_fma(p, r, v_set(4.1665795894e-2f));
+    p = v_fma(p, r, v_set(1.6666665459e-1f));
+    p = v_fma(p, r, v_set(5.0000001201e-1f));
+    return v_fma(p * r, r, r) + 1.0f;
+}
+
+/* e^x: 0 for -inf, inf for large x, NaN for NaN; results may be subnormal. */
+INLINE vf v_exp(vf x)
+{
+    x = v_min(v_set(89.0f), v_max(v_set(-104.0f), x)); // in this order a NaN stays
+    vf n = v_round(x * 1.44269504088896341f);
+    vf r = v_fma(n, v_set(-0.693359375f), x); // ln(2) in two parts, the first of 9 bits
+    r = v_fma(n, v_set(2.12194440e-4f), r);
+    return v_scale2(exp_reduced(r), n);
+}
+
+/*
+ * gelu(x) = max(x, 0) - |x| * erfc(|x| / sqrt(2)) / 2, with log2 of the halved erfc as a polynomial
+ * of u = |x|, fitted so that u * 2^p(u) errs by less than 1e-8 over 0..6 (weighted least squares,
+ * reweighted towards the minimax). Beyond 6 the term is below 1e-8 and kept at its value there.
+ */
+INLINE vf v_gelu(vf x)
+{
+    vf u = v_min(v_set(6.0f), v_abs(x));
+    vf p = v_set(-1.9020605242503485e-06f);
+    p = v_fma(p, u, v_set(2.8056869904063975e-05f));
+    p = v_fma(p, u, v_set(-0.00013147283293980794f));
+    p = v_fma(p, u, v_set(-0.0002720768385337177f));
+    p = v_fma(p, u, v_set(0.007245422947725226f));
+    p = v_fma(p, u, v_set(-0.05262761227581918f));
+    p = v_fma(p, u, v_set(-0.4591621425200039f));
+    p = v_fma(p, u, v_set(-1.1511110456243867f));
+    p = v_fma(p, u, v_set(-1.0f));
+    vf n = v_round(p);
+    vf half_erfc = exp_reduced((p - n) * 0.693147180559945309f) *
+                   (vf)((vu)(v_to_int(n) + 127) << 23);
+    return v_max(v_set(0.0f), x) - u * half_erfc;
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* Vectors of 8 lanes: AVX2, FMA and F16C. */
+#ifndef CPU_SIMD_AVX2_H
+#define CPU_SIMD_AVX2_H
+
+#include <immintrin.h>
+
+enum { VW = 8 };
+#include "cpu/simd.h"
+
+/* The second operand if either is a NaN. */
+INLINE vf v_max(vf a, vf b)
+{
+    return _mm256_max_ps(a, b);
+}
+
+INLINE vf v_min(vf a, vf b)
+{
+    return _mm256_min_ps(a, b);
+}
+
+INLINE vf v_round(vf x)
+{
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+INLINE vi v_to_int(vf x)
+{
+    return (vi)_mm256_cvtps_epi32(x);
+}
+
+INLINE vf v_scale2(vf x, vf n)
+{
+    return v_scale2_by_parts(x, v_to_int(n));
+}
+
+INLINE vi v_madd16(vi a, vi b)
+{
+    return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+}
+
+INLINE vf v_load_f16(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+
+INLINE void v_store_f16(uint16_t *p, vf x)
+{
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * Vectors of 16 lanes: AVX-512 F, BW, DQ, VL. The check program compiles the kernels a second time
+ * with SIMDe's portable versions of these intrinsics (it defines SOTTO_SIMDE and includes SIMDe
+ * first), so that they are tested on machines without AVX-512 too.
+ */
+#ifndef CPU_SIMD_AVX512_H
+#define CPU_SIMD_AVX512_H
+
+#ifndef SOTTO_SIMDE
+#include <immintrin.h>
+#endif
+
+enum { VW = 16 };
+#include "cpu/simd.h"
+
+/* The second operand if either is a NaN. */
+INLINE vf v_max(vf a, vf b)
+{
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+}
+
+INLINE vf v_min(vf a, vf b)
+{
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+}
+
+INLINE vf v_round(vf x)
+{
+    return (vf)_mm512_roundscale_ps((__m512)x, 0);
+}
+
+INLINE vi v_to_int(vf x)
+{
+    return (vi)_mm512_cvtps_epi32((__m512)x);
+}
+
+INLINE vf v_scale2(vf x, vf n)
+{
+    return (vf)_mm512_scalef_ps((__m512)x, (__m512)n);
+}
+
+INLINE vi v_madd16(vi a, vi b)
+{
+    return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+}
+
+#ifdef SOTTO_SIMDE
+// SIMDe 0.7.4 has no 16-lane fp16 conversion.
+INLINE vf v_load_f16(const uint16_t *p)
+{
+    return v_load_f16_by_parts(p);
+}
+
+INLINE void v_store_f16(uint16_t *p, vf x)
+{
+    v_store_f16_by_parts(p, x);
+}
+#else
+INLINE vf v_load_f16(const uint16_t *p)
+{
+    return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
+INLINE void v_store_f16(uint16_t *p, vf x)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT));
+}
+#endif
+
+#endif

@@ -1,0 +1,52 @@
+/* Vectors of 4 lanes: SSE2, what every x86-64 has. */
+#ifndef CPU_SIMD_SSE2_H
+#define CPU_SIMD_SSE2_H
+
+#include <emmintrin.h>
+
+enum { VW = 4 };
+#include "cpu/simd.h"
+
+/* The second operand if either is a NaN. */
+INLINE vf v_max(vf a, vf b)
+{
+    return _mm_max_ps(a, b);
+}
+
+INLINE vf v_min(vf a, vf b)
+{
+    return _mm_min_ps(a, b);
+}
+
+INLINE vi v_to_int(vf x)
+{
+    return (vi)_mm_cvtps_epi32(x);
+}
+
+/* For |x| < 2^31 only, which is all that is asked here. */
+INLINE vf v_round(vf x)
+{
+    return v_to_float(v_to_int(x));
+}
+
+INLINE vf v_scale2(vf x, vf n)
+{
+    return v_scale2_by_parts(x, v_to_int(n));
+}
+
+INLINE vi v_madd16(vi a, vi b)
+{
+    return (vi)_mm_madd_epi16((__m128i)a, (__m128i)b);
+}
+
+INLINE vf v_load_f16(const uint16_t *p)
+{
+    return v_load_f16_by_parts(p);
+}
+
+INLINE void v_store_f16(uint16_t *p, vf x)
+{
+    v_store_f16_by_parts(p, x);
+}
+
+#endif
