@@ -1,0 +1,338 @@
+/* Output files: temporary file in the same folder, fsync, rename. Naming rules are in output.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "exit.h"
+#include "output.h"
+
+struct output_file {
+    struct writer *writer;
+    FILE *file;
+    char *temp;    // NULL: standard output, or renamed already
+    char *final;   // its name once it is complete
+    char *partial; // its name if it stays incomplete
+    bool is_partial;
+};
+
+struct output {
+    struct output_file files[WRITER_FORMAT_COUNT];
+    int n_files;
+};
+
+static int fail(char *message, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static int fail(char *message, int status, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(message, OUTPUT_MESSAGE_SIZE, fmt, args);
+    va_end(args);
+    return status;
+}
+
+static int fail_nomem(char *message)
+{
+    return fail(message, CLI_EXIT_INTERNAL, "out of memory");
+}
+
+static int fail_errno(char *message, const char *name, int error)
+{
+    if (error == EPIPE) {
+        message[0] = '\0';
+        return CLI_EXIT_PIPE;
+    }
+    return fail(message, CLI_EXIT_OUTPUT, "cannot write %s: %s", name, strerror(error));
+}
+
+/* ---- folder ---------------------------------------------------------------------------------- */
+
+int output_prepare_dir(const char *dir, char message[OUTPUT_MESSAGE_SIZE])
+{
+    struct stat st;
+    if (strcmp(dir, "-") == 0)
+        return 0;
+    char *path = strdup(dir);
+    if (!path)
+        return fail_nomem(message);
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(path, 0777); // what stands in the way shows at the last one
+        *slash = '/';
+    }
+    int error = mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : errno;
+    if (!error && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))
+        error = ENOTDIR;
+    if (!error && access(path, W_OK | X_OK) != 0)
+        error = errno;
+    free(path);
+    if (error)
+        return fail(message, CLI_EXIT_OUTPUT, "cannot write into folder %s: %s", dir,
+                    strerror(error));
+    return 0;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* The part after the last slash that is not at the end. */
+static void base_name(char *dst, size_t size, const char *path)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    size_t begin = end;
+    while (begin > 0 && path[begin - 1] != '/')
+        begin--;
+    snprintf(dst, size, "%.*s", (int)(end - begin), path + begin);
+}
+
+/* Cuts the extension off as Python's os.path.splitext does: dots at the beginning do not count. */
+static void cut_extension(char *name)
+{
+    char *dot = strrchr(name, '.');
+    if (dot && strspn(name, ".") < (size_t)(dot - name))
+        *dot = '\0';
+}
+
+static bool taken(char *const *stems, int n, const char *stem)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(stems[i], stem) == 0)
+            return true;
+    return false;
+}
+
+static char *plan_stem(char *const *stems, int n, const char *input)
+{
+    char base[PATH_MAX], stem[PATH_MAX], numbered[PATH_MAX + 16];
+    base_name(base, sizeof(base), strcmp(input, "-") == 0 ? "stdin" : input);
+    snprintf(stem, sizeof(stem), "%s", base);
+    cut_extension(stem);
+    if (!taken(stems, n, stem))
+        return strdup(stem);
+    if (!taken(stems, n, base))
+        return strdup(base);
+    for (int i = 2;; i++) {
+        snprintf(numbered, sizeof(numbered), "%s.%d", stem, i);
+        if (!taken(stems, n, numbered))
+            return strdup(numbered);
+    }
+}
+
+char **output_plan_stems(const char *const *inputs, int n_inputs)
+{
+    char **stems = calloc((size_t)n_inputs + 1, sizeof(*stems));
+    for (int i = 0; stems && i < n_inputs; i++) {
+        stems[i] = plan_stem(stems, i, inputs[i]);
+        if (!stems[i]) {
+            output_free_stems(stems, i);
+            return NULL;
+        }
+    }
+    return stems;
+}
+
+void output_free_stems(char **stems, int n_inputs)
+{
+    for (int i = 0; stems && i < n_inputs; i++)
+        free(stems[i]);
+    free(stems);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static void file_drop(struct output_file *f)
+{
+    writer_close(&f->writer);
+    if (f->file && f->file != stdout)
+        fclose(f->file);
+    if (f->temp)
+        unlink(f->temp);
+    free(f->temp);
+    free(f->final);
+    free(f->partial);
+    memset(f, 0, sizeof(*f));
+}
+
+/* An output must not replace a folder or one of the recordings. */
+static int check_target(const char *name, const struct stat *st,
+                        const struct output_request *request, char *message)
+{
+    struct stat in;
+    if (S_ISDIR(st->st_mode))
+        return fail_errno(message, name, EISDIR);
+    for (int i = 0; i < request->n_inputs; i++)
+        if (strcmp(request->inputs[i], "-") != 0 && stat(request->inputs[i], &in) == 0 &&
+            in.st_dev == st->st_dev && in.st_ino == st->st_ino)
+            return fail(message, CLI_EXIT_OUTPUT,
+                        "cannot write %s: it is one of the recordings; choose a folder with -o",
+                        name);
+    return 0;
+}
+
+/* Creates the temporary file: same folder, since rename does not cross file systems. */
+static int open_temp(struct output_file *f, const char *dir, char *message)
+{
+    mode_t mask = umask(0);
+    umask(mask);
+    if (asprintf(&f->temp, "%s/.sotto-XXXXXX", dir) < 0) {
+        f->temp = NULL;
+        return fail_nomem(message);
+    }
+    int fd = mkostemp(f->temp, O_CLOEXEC);
+    if (fd < 0) {
+        int error = errno;
+        free(f->temp);
+        f->temp = NULL;
+        return fail_errno(message, f->final, error);
+    }
+    fchmod(fd, 0666 & ~mask);
+    f->file = fdopen(fd, "w");
+    if (!f->file) {
+        close(fd);
+        return fail_nomem(message);
+    }
+    return 0;
+}
+
+/* Opens one file, or (`*skipped`) leaves it as it is. */
+static int file_open(struct output_file *f, enum writer_format format,
+                     const struct output_request *request, bool *skipped, char *message)
+{
+    const char *dir = request->dir, *extension = writer_name(format);
+    const char *slash = dir[strlen(dir) - 1] == '/' ? "" : "/";
+    const char *shown = strcmp(dir, ".") == 0 ? "" : dir;
+    struct stat st;
+    if (!*shown)
+        slash = "";
+    if (asprintf(&f->final, "%s%s%s.%s", shown, slash, request->stem, extension) < 0)
+        f->final = NULL;
+    if (asprintf(&f->partial, "%s%s%s.partial.%s", shown, slash, request->stem, extension) < 0)
+        f->partial = NULL;
+    if (!f->final || !f->partial)
+        return fail_nomem(message);
+    if (stat(f->final, &st) == 0) {
+        int err = check_target(f->final, &st, request, message);
+        *skipped = !err && !request->overwrite;
+        if (err || *skipped)
+            return err;
+    } else if (errno == ENAMETOOLONG) {
+        return fail_errno(message, f->final, errno);
+    }
+    return open_temp(f, dir, message);
+}
+
+static int open_writer(struct output_file *f, enum writer_format format,
+                       const struct output_request *request, char *message)
+{
+    int err = writer_open(&f->writer, format, f->file, &request->writer);
+    if (err == SOTTO_EIO)
+        return fail_errno(message, f->final ? f->final : "standard output", errno);
+    return err ? fail_nomem(message) : 0;
+}
+
+int output_open(struct output **out, const struct output_request *request,
+                char message[OUTPUT_MESSAGE_SIZE])
+{
+    struct output *o = calloc(1, sizeof(*o));
+    int err = o ? 0 : fail_nomem(message);
+    bool to_stdout = strcmp(request->dir, "-") == 0;
+    *out = NULL;
+    for (int format = 0; format < WRITER_FORMAT_COUNT && !err; format++) {
+        if (!(request->formats & 1u << format))
+            continue;
+        struct output_file *f = &o->files[o->n_files++];
+        bool skipped = false;
+        if (to_stdout)
+            f->file = stdout;
+        else
+            err = file_open(f, (enum writer_format)format, request, &skipped, message);
+        if (!err && !skipped)
+            err = open_writer(f, (enum writer_format)format, request, message);
+        if (skipped) {
+            file_drop(f);
+            o->n_files--;
+        }
+    }
+    if (err || !o->n_files)
+        output_close(&o);
+    *out = o;
+    return err;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+int output_add(struct output *o, const struct sotto_segment *segment,
+               char message[OUTPUT_MESSAGE_SIZE])
+{
+    for (int i = 0; i < o->n_files; i++) {
+        struct output_file *f = &o->files[i];
+        int err = writer_add(f->writer, segment);
+        if (!err && fflush(f->file) == EOF)
+            err = SOTTO_EIO;
+        if (err == SOTTO_EIO)
+            return fail_errno(message, f->final ? f->final : "standard output", errno);
+        if (err)
+            return fail_nomem(message);
+    }
+    return 0;
+}
+
+static int file_commit(struct output_file *f, const char *language, bool partial, char *message)
+{
+    const char *name = !f->final ? "standard output" : partial ? f->partial : f->final;
+    int err = writer_finish(f->writer, language);
+    if (err && err != SOTTO_EIO)
+        return fail_nomem(message);
+    if (err || fflush(f->file) == EOF)
+        return fail_errno(message, name, errno);
+    if (!f->final)
+        return 0;
+    // Some file systems have no fsync (EINVAL); there is nothing to wait for then.
+    if (fsync(fileno(f->file)) != 0 && errno != EINVAL)
+        return fail_errno(message, name, errno);
+    int closed = fclose(f->file);
+    f->file = NULL;
+    if (closed == EOF || rename(f->temp, name) != 0)
+        return fail_errno(message, name, errno);
+    free(f->temp);
+    f->temp = NULL;
+    f->is_partial = partial;
+    return 0;
+}
+
+int output_commit(struct output *o, const char *language, bool partial,
+                  char message[OUTPUT_MESSAGE_SIZE])
+{
+    int err = 0;
+    for (int i = 0; i < o->n_files && !err; i++)
+        err = file_commit(&o->files[i], language, partial, message);
+    return err;
+}
+
+void output_close(struct output **o)
+{
+    if (!o || !*o)
+        return;
+    for (int i = 0; i < (*o)->n_files; i++)
+        file_drop(&(*o)->files[i]);
+    free(*o);
+    *o = NULL;
+}
+
+void output_names(const struct output *o, char *dst, size_t size)
+{
+    size_t used = 0;
+    dst[0] = '\0';
+    for (int i = 0; i < o->n_files && used < size; i++) {
+        const struct output_file *f = &o->files[i];
+        if (f->final)
+            used += (size_t)snprintf(dst + used, size - used, "%s%s", i ? ", " : "",
+                                     f->is_partial ? f->partial : f->final);
+    }
+}
