@@ -9,27 +9,32 @@
 
 #include "engine/net.h"
 #include "model/tokenizer.h"
+#include "ops/ops.h"
+
+enum { SEARCH_MAX_SLOTS = 31 }; // largest beam_size and best_of
 
 struct search_params {
     double temperature;    // 0: greedy or beam
     int beam_size;         // used at temperature 0; 1: greedy
     int best_of;           // used above 0
-    double patience, length_penalty; // length_penalty < 0: mean log probability
+    double patience;       // of beams; 0: 1.0
+    double length_penalty; // < 0: mean log probability
     uint64_t seed;         // of the sampler, combined with the window's number by the caller
-    int sample_len;        // most tokens to decode (n_text_ctx / 2)
+    int sample_len;        // most tokens to decode; 0: n_text_ctx / 2
     bool without_timestamps;
-    double max_initial_timestamp_s; // < 0: no limit
+    double max_initial_timestamp_s; // <= 0: no limit, as in openai/whisper
     bool suppress_blank;
     const int32_t *suppress; // ids never decoded, besides the special tokens; borrowed
     int n_suppress;
+    const struct ops *ops; // kernels to use; NULL: the plain C ones. Copied by search_open
 };
 
 struct search_result {
-    int32_t *tokens;         // decoded tokens, without prompt and end of text; owned by the search
+    int32_t *tokens; // decoded tokens, without prompt and end of text; owned by the search
     int n_tokens;
-    double sum_logprob;      // natural log, end of text included
-    double avg_logprob;      // sum_logprob / (n_tokens + 1)
-    float no_speech_prob;    // NAN if the model has no such token
+    double sum_logprob;   // natural log, end of text included
+    double avg_logprob;   // sum_logprob / (n_tokens + 1)
+    float no_speech_prob; // NAN if the model has no such token
 };
 
 struct search;
@@ -38,7 +43,8 @@ struct search;
  * `sot_index` is the position of <|startoftranscript|> in it, where the no-speech probability is
  * read. `slots`: n_slots = search_n_slots(params) decoder slots, bound by the caller to the window.
  * All borrowed until the search is closed, but for `prompt` and `params` (copied; params->suppress
- * is borrowed). Errors: NOMEM, INVAL (prompt too long). */
+ * is borrowed). Errors: NOMEM, INVAL (an empty prompt or one longer than n_text_ctx, too
+ * many slots, a patience that allows no candidate). */
 int search_open(struct search **out, const struct tokenizer *tok, int n_text_ctx, int n_vocab,
                 const struct search_params *params, const int32_t *prompt, int n_prompt,
                 int sot_index, const int *slots);
@@ -49,8 +55,9 @@ int search_n_slots(const struct search_params *params);
  * many; 0 when finished. */
 int search_rows(const struct search *s, struct net_row *rows);
 int search_max_rows(const struct search *s); // of the next step
-/* Takes the logits of the rows that asked for them, in order (V floats each; may be overwritten),
- * decides, and orders cache copies through net_decoder_copy. */
+/* Takes the logits of the rows that asked for them, in order (V floats each; overwritten), decides,
+ * and orders cache copies through net_decoder_copy. NaN logits are never chosen; where nothing can
+ * be chosen the sequence ends with a log probability of -1000. Returns 0. */
 int search_advance(struct search *s, float *logits, struct net_decoder *d);
 bool search_done(const struct search *s);
 /* Best sequence; valid until search_close. Only once done. */
