@@ -169,13 +169,27 @@ static int push_tail(int32_t *dst, const int32_t *src, int n, int max)
     return n;
 }
 
+int batch_start_sequence(const struct batch *b, int language, int32_t *dst)
+{
+    const struct tokenizer *t = b->model->tokenizer;
+    const struct token_special *s = tokenizer_special(t);
+    bool translate = b->config->opt.task == SOTTO_TASK_TRANSLATE;
+    int n = 0;
+
+    dst[n++] = s->sot;
+    if (tokenizer_multilingual(t)) {
+        dst[n++] = tokenizer_language_token(t, language);
+        dst[n++] = translate ? s->translate : s->transcribe;
+    }
+    return n;
+}
+
 /* [<|startofprev|> previous] <|startoftranscript|> [language task] [<|notimestamps|>] [prefix].
  * Returns the length; `*sot_index` is where the start token stands. */
 static int build_prompt(const struct batch *b, const struct job *job, int *sot_index)
 {
     const struct config *c = b->config;
-    const struct tokenizer *t = b->model->tokenizer;
-    const struct token_special *s = tokenizer_special(t);
+    const struct token_special *s = tokenizer_special(b->model->tokenizer);
     int half = b->model->shape.n_text_ctx / 2;
     int32_t *p = b->prompt;
     int n = 0;
@@ -185,11 +199,7 @@ static int build_prompt(const struct batch *b, const struct job *job, int *sot_i
         n += push_tail(p + n, job->previous, job->n_previous, half - 1);
     }
     *sot_index = n;
-    p[n++] = s->sot;
-    if (tokenizer_multilingual(t)) {
-        p[n++] = tokenizer_language_token(t, job->language);
-        p[n++] = c->opt.task == SOTTO_TASK_TRANSLATE ? s->translate : s->transcribe;
-    }
+    n += batch_start_sequence(b, job->language, p + n);
     if (c->opt.without_timestamps)
         p[n++] = s->no_timestamps;
     if (job->use_prefix)
@@ -203,6 +213,7 @@ static int start_search(struct batch *b, struct job *job)
     double temperature = b->config->temperatures[job->temperature_index];
     struct search_params p = config_search(b->config, temperature, job->number);
 
+    p.ops = net_ops(b->net);
     if (!claim_slots(b, job, search_n_slots(&p)))
         return 0;
     int sot_index;

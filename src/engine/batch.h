@@ -58,6 +58,10 @@ long batch_n_tokens(const struct batch *b); // decoded since batch_open, all att
 int batch_detect_language(struct batch *b, const struct net_window *window, float *probs);
 
 
+/* The start sequence (<|startoftranscript|> [language task]) into `dst`; returns its length. */
+enum { BATCH_MAX_START = 3 };
+int batch_start_sequence(const struct batch *b, int language, int32_t *dst);
+
 /* The decoder and a slot of it that no job uses, for the alignment of words. */
 struct net_decoder *batch_decoder(struct batch *b);
 int batch_spare_slot(const struct batch *b);

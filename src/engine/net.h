@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "model/model.h"
+#include "ops/ops.h"
 
 struct net; // immutable after net_open; shared by threads
 
@@ -22,6 +23,7 @@ int net_open(struct net **out, const struct model *model, const struct net_param
              struct pool *pool, struct sotto_diag *diag);
 void net_close(struct net **net);
 const struct model *net_model(const struct net *net);
+const struct ops *net_ops(const struct net *net);          // the kernels chosen; borrowed
 const char *net_kernels(const struct net *net);           // "avx2"; static
 enum sotto_precision net_precision(const struct net *net); // never AUTO
 
