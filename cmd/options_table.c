@@ -309,7 +309,7 @@ const struct option_row options_table[] = {
     {"detect-language", 0, true, GROUP_GENERAL, OPTION_BOOL, CLI(detect_language), ANY, "", "-dl", NULL,
      NULL, "only say which language is spoken"},
     {"quiet", 'q', true, GROUP_GENERAL, OPTION_BOOL, CLI(quiet), ANY, "", "-np --no-prints", NULL, NULL,
-     "nothing but errors on standard error, no text on standard output"},
+     "nothing but errors on standard error"},
     {"verbose", 'v', true, GROUP_GENERAL, OPTION_BOOL, CLI(verbose), ANY, "", NULL, NULL, NULL,
      "details on standard error, and the text also when files are written"},
     {"progress", 0, false, GROUP_GENERAL, OPTION_BOOL, CLI(progress), ANY, "", "-pp --print-progress",

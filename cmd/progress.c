@@ -29,9 +29,8 @@ void progress_init(struct progress *p, bool wanted)
 void progress_begin(struct progress *p, const char *label)
 {
     snprintf(p->label, sizeof(p->label), "%s", label);
-    p->begin_s = progress_clock();
     p->drawn_s = 0;
-    p->first_done_s = -1;
+    p->base_done_s = -1;
 }
 
 /* "1:02:03" or "02:03". */
@@ -48,7 +47,7 @@ size_t progress_format(char *dst, size_t size, int width, const char *label, dou
                        double total_s, double left_s)
 {
     enum { BAR_MAX = 40, BAR_MIN = 8 };
-    char done[32], total[32], left[32], head[80], tail[96], bar[BAR_MAX + 1];
+    char done[32], total[32], left[32], head[80], tail[128], bar[BAR_MAX + 1];
     bool known = total_s > 0;
     double part = known ? fmin(1, fmax(0, done_s / total_s)) : 0;
     format_clock(done, done_s);
@@ -75,13 +74,11 @@ size_t progress_format(char *dst, size_t size, int width, const char *label, dou
 /* Seconds left by the speed since the first report; negative while there is too little to tell. */
 static double estimate_left(struct progress *p, double now, double done_s, double total_s)
 {
-    if (p->first_done_s < 0) {
-        p->first_done_s = done_s;
-        p->first_clock_s = done_s > 0 ? p->begin_s : now;
-        if (done_s > 0)
-            p->first_done_s = 0;
+    if (p->base_done_s < 0) {
+        p->base_done_s = done_s;
+        p->base_clock_s = now;
     }
-    double spent = now - p->first_clock_s, did = done_s - p->first_done_s;
+    double spent = now - p->base_clock_s, did = done_s - p->base_done_s;
     if (total_s <= 0 || did <= 0 || spent < ESTIMATE_AFTER_S)
         return -1;
     return fmax(0, total_s - done_s) * spent / did;
@@ -92,9 +89,11 @@ void progress_update(struct progress *p, double done_s, double total_s)
     char line[512];
     struct winsize size;
     double now = progress_clock();
-    if (!p->enabled || (p->shown && now - p->drawn_s < REDRAW_S))
+    if (!p->enabled)
         return;
     double left_s = estimate_left(p, now, done_s, total_s);
+    if (p->shown && now - p->drawn_s < REDRAW_S)
+        return;
     int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
     progress_format(line, sizeof(line), width, p->label, done_s, total_s, left_s);
     fprintf(stderr, "\r%s\033[K", line);

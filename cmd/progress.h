@@ -8,10 +8,9 @@
 struct progress {
     bool enabled;
     bool shown;        // the line is on the screen now
-    double begin_s;    // clock when the recording began
     double drawn_s;    // clock when the line was drawn last
-    double first_done_s; // seconds done at the first report, and its clock: what is before the
-    double first_clock_s; // first report says nothing about the speed
+    double base_done_s;  // seconds done at the first report of the recording, negative before it,
+    double base_clock_s; // and its clock: the speed is measured from there
     char label[64];    // "2/5 talk.mp3" or ""
 };
 
