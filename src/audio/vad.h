@@ -14,8 +14,10 @@
 enum { VAD_CHUNK = 512 }; // samples, 32 ms
 
 struct vad_model; // immutable, shareable
+/* Kernels are chosen by cpu_flags() at this moment. Errors: NOENT, ACCESS, IO, MODEL, NOMEM. */
 int vad_model_open(struct vad_model **out, const char *path, struct sotto_diag *diag);
 void vad_model_close(struct vad_model **m);
+const char *vad_model_kernels(const struct vad_model *m); // "avx2"; "ref": plain C; static
 
 struct vad_params { // defaults: vad_params_init
     float threshold, neg_threshold; // neg: NAN means threshold - 0.15 (at least 0.01)
@@ -47,6 +49,9 @@ int vad_next(struct vad *v, struct vad_span *span);
 int64_t vad_decided(const struct vad *v);
 /* Is a span open (speech has begun and not ended)? Then `*start` is its padded start. */
 int vad_in_speech(const struct vad *v, int64_t *start);
+/* The open span will certainly reach this sample (its start while it may still be dropped as too
+ * short); without one the same as vad_decided. */
+int64_t vad_speech_until(const struct vad *v);
 /* Probability of each chunk fed since the last vad_reset, kept for the last 60 s:
  * chunk index -> probability, or -1 if it is no longer (or not yet) known. */
 float vad_probability(const struct vad *v, int64_t chunk);

@@ -1,0 +1,12 @@
+/* The VAD network's kernels for AVX-512; the code is in vad_kernels.h. */
+#define VAD_LANES 16
+#include "audio/vad_kernels.h"
+
+const struct vad_kernels vad_kernels_avx512 = {
+    .name = "avx512",
+    .nr = NR,
+    .gemm = gemm,
+    .lstm = lstm,
+    .fold = fold,
+    .magnitude = magnitude,
+};
