@@ -1,0 +1,392 @@
+/*
+ * The batched mode: windows cut at pauses, decoded side by side. Each window stands by itself, so
+ * no text is carried from one to the next and none can spoil the next. What the recogniser leaves
+ * unread at a window's end becomes a window of its own; the language is checked per window.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "audio/audio.h"
+#include "base/mem.h"
+#include "engine/timing.h"
+#include "engine/transcriber.h"
+#include "engine/windows.h"
+
+/* A rest of speech longer than this is decoded again rather than lost. */
+static const double tail_min_s = 1.5;
+/* A window is taken to be in another language than the recording only when this sure. */
+static const float switch_probability = 0.85f, switch_main_below = 0.05f;
+static const double switch_speech_s = 3.0;
+
+struct item {
+    struct item *next;          // in order of time
+    struct job job;
+    struct net_window *keys;    // of the batch's pool; NULL once decoded
+    struct window window;       // where its sound is from
+    double offset_s;            // window time at which this item's sound begins (tails: > 0)
+    float *audio;               // owned: its sound, until decoded
+    size_t n_audio;
+    struct segment_list segments;
+    bool done;
+};
+
+struct batched {
+    struct sotto_transcriber *t;
+    struct batch *batch;
+    struct windows *windows;
+    struct net_window **keys;   // free ones: n_keys
+    int n_keys, n_places;
+    struct item *first, *last;  // not yet emitted
+    struct item **tails;        // waiting to be started, n_tails
+    int n_tails;
+    struct timing timing;
+    double *language_weight;    // per language: probability x seconds, over all windows
+    float *probs;
+    uint64_t number;
+};
+
+int batched_open(struct batched **out, struct sotto_transcriber *t)
+{
+    const struct config *c = t->config;
+    int n = c->opt.batch_size ? c->opt.batch_size : CONFIG_BATCH_DEFAULT;
+    struct batched *b = mem_calloc(1, sizeof *b);
+    if (!b)
+        return SOTTO_ENOMEM;
+    b->t = t;
+    b->n_places = n;
+    b->keys = mem_calloc((size_t)n, sizeof *b->keys);
+    b->tails = mem_calloc((size_t)n, sizeof *b->tails);
+    b->language_weight = mem_calloc((size_t)language_count, sizeof *b->language_weight);
+    b->probs = mem_calloc((size_t)language_count, sizeof *b->probs);
+    int err = b->keys && b->tails && b->language_weight && b->probs ? 0 : SOTTO_ENOMEM;
+    if (!err)
+        err = batch_open(&b->batch, t->model->net, t->pool, c, n);
+    if (!err)
+        err = windows_open(&b->windows, t->vad);
+    for (int i = 0; i < n && !err; i++) {
+        err = net_window_open(&b->keys[i], t->model->net);
+        b->n_keys += !err;
+    }
+    if (!err && c->opt.word_timestamps)
+        err = timing_open(&b->timing, t->model->net, c, b->batch);
+    if (err)
+        batched_close(&b);
+    else
+        *out = b;
+    return err;
+}
+
+static void give_keys(struct batched *b, struct item *it)
+{
+    if (it->keys)
+        b->keys[b->n_keys++] = it->keys;
+    it->keys = NULL;
+}
+
+static void item_free(struct batched *b, struct item *it)
+{
+    give_keys(b, it);
+    job_fini(&it->job);
+    mem_free(it->audio);
+    segment_list_fini(&it->segments);
+    mem_free(it);
+}
+
+void batched_close(struct batched **batched)
+{
+    struct batched *b = batched ? *batched : NULL;
+    if (!b)
+        return;
+    if (b->batch)
+        batch_cancel(b->batch);
+    while (b->first) {
+        struct item *it = b->first;
+        b->first = it->next;
+        item_free(b, it);
+    }
+    for (int i = 0; i < b->n_keys; i++)
+        net_window_close(&b->keys[i]);
+    timing_fini(&b->timing);
+    windows_close(&b->windows);
+    batch_close(&b->batch);
+    mem_free(b->keys);
+    mem_free(b->tails);
+    mem_free(b->language_weight);
+    mem_free(b->probs);
+    mem_free(b);
+    *batched = NULL;
+}
+
+int batched_feed(struct batched *b, const float *samples, size_t n)
+{
+    int err = windows_feed(b->windows, samples, n);
+    if (!err && b->t->samples.complete)
+        err = windows_finish(b->windows);
+    return err;
+}
+
+/* ---- starting a window ----------------------------------------------------------------------- */
+
+/* The recording's language is the one with most weight over all windows; a window is decoded in
+ * another only when it is long enough and that is nearly certain. */
+static int choose_language(struct batched *b, struct item *it)
+{
+    struct sotto_transcriber *t = b->t;
+    double seconds = (double)it->n_audio / AUDIO_RATE;
+    int best = 0, main = 0;
+
+    if (t->config->language >= 0) {
+        it->job.language = t->config->language;
+        return 0;
+    }
+    int err = batch_detect_language(b->batch, it->keys, b->probs);
+    if (err)
+        return err;
+    for (int l = 0; l < language_count; l++) {
+        b->language_weight[l] += b->probs[l] * seconds;
+        best = b->probs[l] > b->probs[best] ? l : best;
+        main = b->language_weight[l] > b->language_weight[main] ? l : main;
+    }
+    bool other = b->probs[best] >= switch_probability && b->probs[main] <= switch_main_below &&
+                 seconds >= switch_speech_s;
+    it->job.language = other ? best : main;
+    if (t->language < 0 && t->config->opt.on_language)
+        t->config->opt.on_language(t->config->opt.user, sotto_language_code(main), b->probs[main]);
+    t->language = main;
+    return 0;
+}
+
+/* Encodes the item's sound and gives it a place in the batch. */
+static int start_item(struct batched *b, struct item *it)
+{
+    struct sotto_transcriber *t = b->t;
+    const struct config *c = t->config;
+    double start = clock_s();
+
+    features_window(&t->features, it->audio, it->n_audio, t->mel);
+    t->stats.mel_s += clock_s() - start;
+    t->stats.speech_s += it->offset_s > 0 ? 0 : (double)it->n_audio / AUDIO_RATE;
+    it->keys = b->keys[--b->n_keys];
+    int err = transcriber_encode(t, it->keys);
+    start = clock_s();
+    if (!err)
+        err = choose_language(b, it);
+    if (err)
+        return err;
+    const struct config_tokens *hint = c->hotwords.n ? &c->hotwords : &c->initial_prompt;
+    it->job.window = it->keys;
+    it->job.previous = hint->ids;
+    it->job.n_previous = hint->n;
+    it->job.use_prefix = b->number == 0;
+    it->job.number = b->number++;
+    it->job.user = it;
+    err = batch_add(b->batch, &it->job);
+    t->stats.decode_s += clock_s() - start;
+    return err;
+}
+
+static struct item *item_new(const struct window *w, double offset_s, size_t n_audio)
+{
+    struct item *it = mem_calloc(1, sizeof *it);
+    if (!it)
+        return NULL;
+    it->window = *w;
+    it->offset_s = offset_s;
+    it->n_audio = n_audio;
+    it->audio = mem_alloc(n_audio, sizeof *it->audio);
+    if (!it->audio) {
+        mem_free(it);
+        return NULL;
+    }
+    return it;
+}
+
+/* The next window of the recording as the last item, with its sound. */
+static int add_window(struct batched *b, const struct window *w, struct item **out)
+{
+    struct item *it = item_new(w, 0, (size_t)w->n_samples);
+    if (!it)
+        return SOTTO_ENOMEM;
+    float *dst = it->audio;
+    for (int i = 0; i < w->n_pieces; i++) {
+        samples_copy(&b->t->samples, w->pieces[i].start, (size_t)w->pieces[i].n_samples, dst);
+        dst += w->pieces[i].n_samples;
+    }
+    if (b->last)
+        b->last->next = it;
+    else
+        b->first = it;
+    b->last = it;
+    *out = it;
+    return 0;
+}
+
+/* What is left of `it` from `from_s` of its own time on, as an item right after it. */
+static int add_tail(struct batched *b, struct item *it, double from_s)
+{
+    size_t skip = (size_t)(from_s * AUDIO_RATE);
+    struct item *tail = item_new(&it->window, it->offset_s + from_s, it->n_audio - skip);
+    if (!tail)
+        return SOTTO_ENOMEM;
+    memcpy(tail->audio, it->audio + skip, tail->n_audio * sizeof *tail->audio);
+    tail->next = it->next;
+    it->next = tail;
+    if (b->last == it)
+        b->last = tail;
+    b->tails[b->n_tails++] = tail;
+    return 0;
+}
+
+/* ---- finishing a window ---------------------------------------------------------------------- */
+
+static void map_times(const struct item *it)
+{
+    for (int i = 0; i < it->segments.n; i++) {
+        struct segment *s = &it->segments.items[i];
+        s->start_s = windows_map_s(&it->window, it->offset_s + s->start_s, false);
+        s->end_s = windows_map_s(&it->window, it->offset_s + s->end_s, true);
+        s->seek_s = windows_map_s(&it->window, it->offset_s, false);
+        for (int w = 0; w < s->n_words; w++) {
+            struct sotto_word *word = &s->words[w];
+            word->start_s = windows_map_s(&it->window, it->offset_s + word->start_s, false);
+            word->end_s = windows_map_s(&it->window, it->offset_s + word->end_s, true);
+        }
+        s->temperature = it->job.temperature;
+        s->avg_logprob = it->job.avg_logprob;
+        s->compression_ratio = it->job.compression_ratio;
+        s->no_speech_prob = it->job.no_speech_prob;
+        s->language = it->job.language;
+    }
+}
+
+static int time_words(struct batched *b, struct item *it, double duration_s)
+{
+    struct timing_window w = {
+        .window = it->keys,
+        .language = it->job.language,
+        .n_frames = (int)(duration_s * (AUDIO_RATE / MEL_HOP)),
+        .offset_s = 0,
+        .last_speech_s = 0,
+    };
+    int err = timing_run(&b->timing, b->batch, b->t->pool, &w, &it->segments);
+    return err ? err : timing_store(&b->timing, &it->segments);
+}
+
+/* End of the last text, in the item's own time. */
+static double text_end_s(const struct item *it)
+{
+    for (int i = it->segments.n - 1; i >= 0; i--)
+        if (!segment_is_blank(&it->segments.items[i]))
+            return it->segments.items[i].end_s;
+    return 0;
+}
+
+/* Does so much speech follow the last text that it must be decoded by itself? */
+static bool has_tail(const struct item *it, double text_end, double duration_s)
+{
+    double rest_s = windows_speech_s(&it->window, it->offset_s + text_end, it->offset_s + duration_s);
+    return text_end > 0 && rest_s >= tail_min_s;
+}
+
+static int finish_item(struct batched *b, struct item *it)
+{
+    double duration_s = (double)it->n_audio / AUDIO_RATE;
+    struct segments_window w = {
+        .tokens = it->job.tokens,
+        .n_tokens = it->job.n_tokens,
+        .offset_s = 0,
+        .duration_s = duration_s,
+        .keep_tail = true,
+    };
+    struct segments_end end;
+    int err = 0;
+
+    if (!it->job.silence)
+        err = segments_cut(&it->segments, b->t->model->model->tokenizer, &w, &end);
+    double text_end = err ? 0 : text_end_s(it);
+    if (!err && has_tail(it, text_end, duration_s))
+        err = add_tail(b, it, text_end);
+    if (!err && b->timing.words && it->segments.n > 0)
+        err = time_words(b, it, duration_s);
+    if (!err)
+        map_times(it);
+    b->t->stats.n_fallbacks += it->job.n_fallbacks;
+    give_keys(b, it);
+    mem_free(it->audio);
+    it->audio = NULL;
+    it->done = true;
+    return err;
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+/* Emits what is finished at the front. */
+static int emit_front(struct batched *b)
+{
+    int err = 0;
+
+    while (b->first && b->first->done && !err) {
+        struct item *it = b->first;
+        for (int i = 0; i < it->segments.n && !err; i++)
+            err = transcriber_emit(b->t, &it->segments.items[i]);
+        if (it->segments.n > 0)
+            transcriber_progress(b->t, it->segments.items[it->segments.n - 1].end_s);
+        b->first = it->next;
+        if (!b->first)
+            b->last = NULL;
+        item_free(b, it);
+    }
+    return err;
+}
+
+/* One decoder step, and what has finished with it. */
+static int step(struct batched *b)
+{
+    double start = clock_s();
+    int err = transcriber_aborted(b->t) ? SOTTO_EABORTED : batch_step(b->batch);
+    struct job *job;
+
+    while (!err && (job = batch_take(b->batch)) != NULL)
+        err = finish_item(b, job->user);
+    b->t->stats.decode_s += clock_s() - start;
+    b->t->stats.n_tokens = (int)batch_n_tokens(b->batch);
+    return err ? err : emit_front(b);
+}
+
+/* Starts tails and new windows while there are places. */
+static int fill(struct batched *b)
+{
+    struct window w;
+    int err = 0;
+
+    while (!err && batch_free_places(b->batch) > 0 && b->n_keys > 0) {
+        struct item *it = NULL;
+        if (b->n_tails > 0)
+            it = b->tails[--b->n_tails];
+        else if (windows_next(b->windows, &w))
+            err = add_window(b, &w, &it);
+        else
+            break;
+        if (!err)
+            err = start_item(b, it);
+    }
+    samples_forget(&b->t->samples, windows_keep_from(b->windows));
+    return err;
+}
+
+/* While more samples are to come, steps are made only with all places taken: a full batch reads the
+ * weights once for all its windows. */
+int batched_run(struct batched *b)
+{
+    for (;;) {
+        int err = fill(b);
+        if (err)
+            return err;
+        int active = batch_n_active(b->batch);
+        if (active == 0 || (active < b->n_places && !b->t->samples.complete))
+            return 0;
+        err = step(b);
+        if (err)
+            return err;
+    }
+}
