@@ -96,11 +96,11 @@ static int read_header(struct reader *r)
 
 /* ---- variables ------------------------------------------------------------------------------- */
 
-static enum tensor_type type_of_id(uint8_t id, char alien[16])
+static enum tensor_type type_of_id(uint8_t id, char alien[32])
 {
     static const enum tensor_type types[] = {TENSOR_F32,        TENSOR_I8,  TENSOR_I16,
                                              TENSOR_TYPE_COUNT, TENSOR_F16, TENSOR_BF16};
-    snprintf(alien, 16, "%s", id == 3 ? "int32" : "unknown");
+    snprintf(alien, 32, "%s", id == 3 ? "int32" : "unknown");
     return id < sizeof types / sizeof types[0] ? types[id] : TENSOR_TYPE_COUNT;
 }
 

@@ -13,7 +13,7 @@ struct dir_entry {
     const char *name; // not NUL-terminated
     size_t name_size;
     struct tensor t; // n_dim 0: one element. n_dim -1: a shape no weight has
-    char alien[16];  // t.type == TENSOR_TYPE_COUNT: what the file calls the type
+    char alien[32];  // t.type == TENSOR_TYPE_COUNT: what the file calls the type
 };
 
 struct dir {

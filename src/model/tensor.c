@@ -82,15 +82,13 @@ static float as_float(uint32_t bits)
     return f;
 }
 
-/* Without branches, so that the loop below vectorises; subnormals come from an integer, so that no
- * slow subnormal fp32 arises. */
 static float f16_value(uint16_t h)
 {
-    uint32_t magnitude = h & 0x7fffu, exponent = h & 0x7c00u;
-    uint32_t bits = (magnitude << 13) + (112u << 23); // exponent bias 15 -> 127
-    bits += exponent == 0x7c00u ? 112u << 23 : 0;     // infinity, NaN
-    float f = exponent == 0 ? (float)(int32_t)magnitude * 0x1p-24f : as_float(bits);
-    return h & 0x8000u ? -f : f;
+    uint32_t magnitude = h & 0x7fffu, sign = (uint32_t)(h & 0x8000u) << 16;
+    if (magnitude < 0x0400u) // zero, subnormal
+        return h & 0x8000u ? -(float)magnitude * 0x1p-24f : (float)magnitude * 0x1p-24f;
+    uint32_t bias = magnitude >= 0x7c00u ? 224u << 23 : 112u << 23; // 15 -> 127; infinity, NaN
+    return as_float(sign | ((magnitude << 13) + bias));
 }
 
 static uint16_t load_u16(const uint8_t *p)
@@ -100,9 +98,32 @@ static uint16_t load_u16(const uint8_t *p)
     return v;
 }
 
+/* The bulk of most models, so eight at a time, in the compiler's vectors. Subnormals come from an
+ * integer, so that no slow subnormal fp32 arises. Comparisons give all ones or zero. */
+enum { LANES = 8 };
+typedef uint16_t u16_lanes __attribute__((vector_size(LANES * 2)));
+typedef uint32_t u32_lanes __attribute__((vector_size(LANES * 4)));
+typedef int32_t i32_lanes __attribute__((vector_size(LANES * 4)));
+typedef float f32_lanes __attribute__((vector_size(LANES * 4)));
+
+static void read_f16_lanes(const uint8_t *src, float *dst)
+{
+    u16_lanes half;
+    memcpy(&half, src, sizeof half);
+    i32_lanes h = __builtin_convertvector(half, i32_lanes), magnitude = h & 0x7fff;
+    u32_lanes is_tiny = (u32_lanes)(magnitude < 0x0400), special = (u32_lanes)(magnitude > 0x7bff);
+    u32_lanes bits = ((u32_lanes)magnitude << 13) + (112u << 23) + (special & (112u << 23));
+    u32_lanes tiny = (u32_lanes)(__builtin_convertvector(magnitude, f32_lanes) * 0x1p-24f);
+    bits = (bits & ~is_tiny) | (tiny & is_tiny) | ((u32_lanes)h & 0x8000u) << 16;
+    memcpy(dst, &bits, sizeof bits);
+}
+
 static void read_f16(const uint8_t *src, size_t n, float *dst)
 {
-    for (size_t i = 0; i < n; i++)
+    size_t i = 0;
+    for (; n - i >= LANES; i += LANES)
+        read_f16_lanes(src + 2 * i, dst + i);
+    for (; i < n; i++)
         dst[i] = f16_value(load_u16(src + 2 * i));
 }
 
