@@ -253,7 +253,7 @@ fuzz:
 .PHONY: man format format-check install uninstall clean
 man: $(BUILD)/sotto.1
 $(BUILD)/sotto.1: $(PROGRAM)
-	$(PROGRAM) --man >$@.tmp && mv $@.tmp $@
+	$(PROGRAM) help man >$@.tmp && mv $@.tmp $@
 
 FORMATTED = $(sort $(shell find include src cmd tests -name '*.[ch]'))
 format:

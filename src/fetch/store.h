@@ -19,9 +19,9 @@ int store_path(char *dst, size_t size);
 int store_vad_path(char *dst, size_t size);
 
 /*
- * Path of the model that `name_or_path` means: itself if it has a slash or exists as file or folder,
- * else the folder of that name (or of the name it is another name for: "large", "turbo") in the
- * store. Errors: NOENT, with a text that says `sotto model fetch NAME` for a known name and lists
+ * Path of the model that `name_or_path` means: itself if it has a slash; else the folder of that
+ * name (or of the name it is another name for, as "large") in the store; else itself if it exists as
+ * file or folder. So "./base" is a folder here, "base" the model. Errors: NOENT, with a text that says `sotto model fetch NAME` for a known name and lists
  * names that look alike for others; INVAL (empty, or the path is too long).
  */
 int store_resolve(const char *name_or_path, char *dst, size_t size, struct sotto_diag *diag);
