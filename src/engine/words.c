@@ -130,7 +130,7 @@ static void take_row(void *arg, int task, int thread)
         int32_t eot = tokenizer_special(w->model->tokenizer)->eot;
         float sum = w->ops.logsumexp_f32(logits, (size_t)eot, &best);
         float p = expf(logits[a->tokens[row + 1]] - sum);
-        a->probability[text] = p >= 0 && p <= 1 ? (double)p : 0;
+        a->probability[text] = p > 1 ? 1 : p >= 0 ? (double)p : 0; // rounded above 1; NaN
     }
 }
 
@@ -175,7 +175,7 @@ static void add_row(void *arg, int task, int thread)
                         a->weights + ((size_t)h * (size_t)a->n_tokens + row) * n_cols, a->n_cols);
 }
 
-/* The mean over all heads, smoothed; not divided by their number, which moves no path. */
+/* The mean of all heads' normalised and smoothed attention. */
 static void build_matrix(struct alignment *a, struct net_decoder *d)
 {
     for (a->head = 0; a->head < a->n_heads; a->head += a->group) {
