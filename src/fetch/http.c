@@ -377,6 +377,8 @@ static int download(struct transfer *t, struct sotto_diag *diag)
     int64_t best = t->at;
     for (int tries = 0;; tries++, wait *= 2) {
         CURLcode code = request_rest(t);
+        if (t->wanted > 0 && t->at == t->wanted && !t->write_errno && !t->aborted)
+            return 0; // all of it came, whatever the server says of its length
         int err = explain(t, code, diag);
         if (!err && t->wrong_range)
             err = diag_set(diag, SOTTO_ENETWORK, t->shown,
