@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "exit.h"
 #include "help.h"
 #include "options.h"
@@ -43,10 +42,12 @@ static const char *const ENVIRONMENT[][2] = {
 };
 
 static const char FILES_TEXT[] =
-    "Files are named as openai/whisper names them: the recording's name without its extension, plus "
+    "Files are named as openai/whisper names them: the recording's name without its extension, "
+    "plus "
     "that of the format. Where two recordings would get the same name, the second one keeps its "
     "extension (talk.mp3.srt) or gets a number; standard input becomes stdin. A file appears under "
-    "its name only when it is complete. When a run is interrupted, the segments finished so far are "
+    "its name only when it is complete. When a run is interrupted, the segments finished so far "
+    "are "
     "left in NAME.partial.EXT.";
 
 static const char SPELLING_TEXT[] =

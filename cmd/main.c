@@ -16,8 +16,8 @@ static int cmd_help(int argc, char **argv)
         const char *topic;
         void (*print)(FILE *out);
     } topics[] = {
-        {"transcribe", help_transcribe}, {"exit", help_exit},   {"languages", help_languages},
-        {"language", help_languages},    {"man", help_man},     {"version", help_version},
+        {"transcribe", help_transcribe}, {"exit", help_exit}, {"languages", help_languages},
+        {"language", help_languages},    {"man", help_man},   {"version", help_version},
     };
     if (argc < 2) {
         help_short(stdout);

@@ -431,8 +431,8 @@ static int finish_output(struct cli_options *o, char *message)
     if (o->quiet && o->verbose)
         return option_fail(message, "--quiet and --verbose exclude each other");
     if (o->output_dir && !o->formats)
-        o->formats = strcmp(o->output_dir, "-") == 0 ? 1u << WRITER_TXT
-                                                     : (1u << WRITER_FORMAT_COUNT) - 1;
+        o->formats =
+            strcmp(o->output_dir, "-") == 0 ? 1u << WRITER_TXT : (1u << WRITER_FORMAT_COUNT) - 1;
     if (o->formats && !o->output_dir)
         o->output_dir = ".";
     if (o->output_dir && strcmp(o->output_dir, "-") == 0 && (o->formats & (o->formats - 1)))

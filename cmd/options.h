@@ -18,21 +18,21 @@ struct cli_options {
     const char *model;                // a name of the model store, or a path
     int device;                       // 0: cpu
     struct writer_options writer;
-    unsigned formats;                 // set of 1u << enum writer_format; 0: text as it comes
-    const char *output_dir;           // "-": standard output; NULL: no files are written
+    unsigned formats;       // set of 1u << enum writer_format; 0: text as it comes
+    const char *output_dir; // "-": standard output; NULL: no files are written
     bool overwrite, timestamps;
     bool detect_language, quiet, verbose, progress;
-    bool ignored;                     // target of options that are accepted without effect
-    double offset_s, duration_s;      // duration 0: to the end
-    struct sotto_clip *clips;         // owned
+    bool ignored;                // target of options that are accepted without effect
+    double offset_s, duration_s; // duration 0: to the end
+    struct sotto_clip *clips;    // owned
     int n_clips;
-    const char **inputs;              // owned array of borrowed strings
+    const char **inputs; // owned array of borrowed strings
     int n_inputs;
-    bool help, version, man;          // asked for: nothing else was checked
-    const char *completion;           // shell, or NULL
+    bool help, version, man; // asked for: nothing else was checked
+    const char *completion;  // shell, or NULL
 
-    bool mode_given, context_given;   // --sequential or --batched; --condition-on-previous-text
-    char *notes[OPTIONS_MAX_NOTES];   // owned: warnings, in order
+    bool mode_given, context_given; // --sequential or --batched; --condition-on-previous-text
+    char *notes[OPTIONS_MAX_NOTES]; // owned: warnings, in order
     int n_notes;
 };
 
@@ -45,10 +45,10 @@ void options_defaults(struct cli_options *o);
 /* ---- the table ------------------------------------------------------------------------------- */
 
 enum option_kind {
-    OPTION_BOOL,   // --x, --no-x, --x=false, and openai/whisper's --x True|False
+    OPTION_BOOL, // --x, --no-x, --x=false, and openai/whisper's --x True|False
     OPTION_INT,
     OPTION_FLOAT,
-    OPTION_TIME,   // seconds, mm:ss or hh:mm:ss
+    OPTION_TIME, // seconds, mm:ss or hh:mm:ss
     OPTION_STRING,
     OPTION_CHOICE, // an int: the index among the words of `arg`, which are separated by '|'
 };
@@ -73,9 +73,9 @@ typedef int (*option_parse_fn)(struct cli_options *o, const struct option_row *r
                                const char *given, const char *value, char *message);
 
 struct option_row {
-    const char *name;    // without the dashes
-    char letter;         // 0: none
-    bool common;         // shown by --help; the others only by `sotto help transcribe`
+    const char *name; // without the dashes
+    char letter;      // 0: none
+    bool common;      // shown by --help; the others only by `sotto help transcribe`
     enum option_group group;
     enum option_kind kind;
     size_t offset;       // in struct cli_options
@@ -85,7 +85,7 @@ struct option_row {
     const char *aliases; // other spellings with their dashes, separated by spaces; '!': means --no-
     const char *shown;   // default shown instead of the actual one; "": none
     option_parse_fn parse; // NULL: by kind. Gets "true" or "false" for BOOL
-    const char *help;    // one sentence, no capital, no full stop
+    const char *help;      // one sentence, no capital, no full stop
 };
 
 #define OPTION_NO_NONE (-1e300)
@@ -96,8 +96,7 @@ const char *option_group_name(enum option_group group);
 
 /* Parts of parsing that the table's own functions use; `message` as in options_parse. */
 int option_fail(char *message, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void option_note(struct cli_options *o, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+void option_note(struct cli_options *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool option_read_time(const char *text, double *seconds);
 bool option_read_int(const char *text, long long *value);
 

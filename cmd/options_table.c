@@ -85,8 +85,10 @@ static int parse_formats(struct cli_options *o, const struct option_row *row, co
             formats |= 1u << format;
         } else {
             const char *hint = strchr(value, '.') ? "; recordings are named without -f" : "";
-            return option_fail(message, "%s: '%.*s' is not one of txt, srt, vtt, json, tsv, lrc, "
-                               "csv, all%s", given, (int)size, s, hint);
+            return option_fail(message,
+                               "%s: '%.*s' is not one of txt, srt, vtt, json, tsv, lrc, "
+                               "csv, all%s",
+                               given, (int)size, s, hint);
         }
         s += size + (s[size] == ',');
     }
@@ -117,8 +119,10 @@ static int parse_dir(struct cli_options *o, const struct option_row *row, const 
     if (!*value)
         return option_fail(message, "%s needs a folder, or - for standard output", given);
     if (dot && !strchr(dot, '/') && writer_find(dot + 1, strlen(dot + 1)) >= 0)
-        return option_fail(message, "%s: '%s' looks like a file, but a folder is expected; for one "
-                           "file use: -f %s -o - FILE >%s", given, value, dot + 1, value);
+        return option_fail(message,
+                           "%s: '%s' looks like a file, but a folder is expected; for one "
+                           "file use: -f %s -o - FILE >%s",
+                           given, value, dot + 1, value);
     o->output_dir = value;
     return 0;
 }
@@ -226,8 +230,7 @@ static int parse_translate(struct cli_options *o, const struct option_row *row, 
     (void)row;
     (void)given;
     (void)message;
-    o->lib.task =
-        strcasecmp(value, "true") == 0 ? SOTTO_TASK_TRANSLATE : SOTTO_TASK_TRANSCRIBE;
+    o->lib.task = strcasecmp(value, "true") == 0 ? SOTTO_TASK_TRANSLATE : SOTTO_TASK_TRANSCRIBE;
     return 0;
 }
 
@@ -287,12 +290,12 @@ static int parse_completion(struct cli_options *o, const struct option_row *row,
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-#define LIB(field)    offsetof(struct cli_options, lib.field)
-#define CLI(field)    offsetof(struct cli_options, field)
-#define RANGE(lo, hi) .min = (lo), .max = (hi), .none = OPTION_NO_NONE
+#define LIB(field)             offsetof(struct cli_options, lib.field)
+#define CLI(field)             offsetof(struct cli_options, field)
+#define RANGE(lo, hi)          .min = (lo), .max = (hi), .none = OPTION_NO_NONE
 #define OR_NONE(lo, hi, value) .min = (lo), .max = (hi), .none = (value)
-#define ANY           .none = OPTION_NO_NONE
-#define LOTS          1e9 // no upper limit is named
+#define ANY                    .none = OPTION_NO_NONE
+#define LOTS                   1e9 // no upper limit is named
 
 // clang-format off
 const struct option_row options_table[] = {

@@ -19,7 +19,7 @@ char **output_plan_stems(const char *const *inputs, int n_inputs);
 void output_free_stems(char **stems, int n_inputs);
 
 struct output_request {
-    const char *dir;  // "-": standard output
+    const char *dir; // "-": standard output
     const char *stem;
     unsigned formats; // set of 1u << enum writer_format
     bool overwrite;   // false: formats whose file exists are left out

@@ -7,11 +7,11 @@
 
 struct progress {
     bool enabled;
-    bool shown;        // the line is on the screen now
-    double drawn_s;    // clock when the line was drawn last
+    bool shown;          // the line is on the screen now
+    double drawn_s;      // clock when the line was drawn last
     double base_done_s;  // seconds done at the first report of the recording, negative before it,
     double base_clock_s; // and its clock: the speed is measured from there
-    char label[64];    // "2/5 talk.mp3" or ""
+    char label[64];      // "2/5 talk.mp3" or ""
 };
 
 void progress_init(struct progress *p, bool wanted); // enabled only if stderr is a terminal

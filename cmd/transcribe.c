@@ -36,11 +36,11 @@ struct run {
 
     // The present recording.
     const char *name;
-    struct output *output;       // NULL: no files
-    bool text;                   // lines go to standard output
+    struct output *output; // NULL: no files
+    bool text;             // lines go to standard output
     int n_segments;
-    const char *language;        // detected, or of the first segment; static
-    int write_status;            // exit status of a failed write, 0 if none
+    const char *language; // detected, or of the first segment; static
+    int write_status;     // exit status of a failed write, 0 if none
     char message[OUTPUT_MESSAGE_SIZE];
 };
 
@@ -318,14 +318,13 @@ static int detect_one(struct run *r, int i)
     int n = sotto_language_count();
     float *probs = calloc((size_t)n, sizeof(*probs));
     begin_recording(r, i);
-    int err = probs ? sotto_detect_language(r->transcriber, r->name, &code, probs, &diag)
-                    : SOTTO_ENOMEM;
+    int err =
+        probs ? sotto_detect_language(r->transcriber, r->name, &code, probs, &diag) : SOTTO_ENOMEM;
     int status = err ? fail_recording(r, err, &diag) : 0;
     if (!err) {
         int language = sotto_language_find(code);
         progress_hide(&r->progress);
-        printf("%s\t%s\t%.3f\t%s\n", code, sotto_language_name(language), probs[language],
-               r->name);
+        printf("%s\t%s\t%.3f\t%s\n", code, sotto_language_name(language), probs[language], r->name);
         fflush(stdout);
     }
     free(probs);

@@ -68,11 +68,11 @@ static void join_words(struct text *body, const struct cue *c, int marked)
     text_clear(body);
     for (int i = 0; i < c->n_words; i++) {
         const char *word = c->words[i].text;
-        size_t space = strspn(word, " \t\n\r\v\f");
-        if (i == marked && word[space]) {
-            text_append(body, word, space);
+        struct slice bare = slice_strip(slice_of(word));
+        if (i == marked && bare.size) {
+            text_append(body, word, (size_t)(bare.data - word));
             text_append_str(body, "<u>");
-            text_append_str(body, word + space);
+            text_append_str(body, bare.data); // with its trailing space, as openai/whisper has it
             text_append_str(body, "</u>");
         } else {
             text_append_str(body, word);
@@ -95,8 +95,7 @@ static int put_highlighted(struct writer *w, struct text *body)
         }
         join_words(body, c, i);
         if (!err)
-            err = body->failed ? SOTTO_ENOMEM
-                               : put_cue(w, word->start_s, word->end_s, body->data);
+            err = body->failed ? SOTTO_ENOMEM : put_cue(w, word->start_s, word->end_s, body->data);
         last_s = word->end_s;
     }
     return err;
@@ -114,9 +113,9 @@ static int flush_cue(struct writer *w)
         err = put_highlighted(w, &body);
     } else {
         join_words(&body, c, -1);
-        err = body.failed ? SOTTO_ENOMEM
-                          : put_cue(w, c->words[0].start_s, c->words[c->n_words - 1].end_s,
-                                    body.data);
+        err = body.failed
+                  ? SOTTO_ENOMEM
+                  : put_cue(w, c->words[0].start_s, c->words[c->n_words - 1].end_s, body.data);
     }
     free(body.data);
     cue_clear(c);

@@ -23,9 +23,9 @@ struct slice {
     const char *data;
     size_t size;
 };
-struct slice slice_strip(struct slice s);         // without white space, as Python's str.strip
-struct slice slice_of(const char *s);             // the whole string
-size_t slice_code_points(struct slice s);         // Python's len()
+struct slice slice_strip(struct slice s); // without white space, as Python's str.strip
+struct slice slice_of(const char *s);     // the whole string
+size_t slice_code_points(struct slice s); // Python's len()
 
 /* Appends `s` made fit for one line: tabs (if asked for), line breaks and the like become spaces. */
 void text_append_line(struct text *t, struct slice s, bool tabs);
@@ -50,9 +50,9 @@ struct cue {
     int n_words, capacity;
     size_t line_len; // code points on the current line
     int line_count;
-    double last_s;   // start of the word before
-    bool begun;      // a word was seen: last_s holds
-    int number;      // of the subtitle written last
+    double last_s; // start of the word before
+    bool begun;    // a word was seen: last_s holds
+    int number;    // of the subtitle written last
 };
 
 struct writer {

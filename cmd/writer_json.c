@@ -48,9 +48,9 @@ static json_t *words_json(const struct sotto_segment *s)
     json_t *array = json_array();
     for (int i = 0; array && i < s->n_words; i++) {
         const struct sotto_word *w = &s->words[i];
-        json_t *word = json_pack("{s:s, s:o, s:o, s:o}", "word", w->text, "start",
-                                 real_or_null(w->start_s), "end", real_or_null(w->end_s),
-                                 "probability", real_of_float(w->probability));
+        json_t *word =
+            json_pack("{s:s, s:o, s:o, s:o}", "word", w->text, "start", real_or_null(w->start_s),
+                      "end", real_or_null(w->end_s), "probability", real_of_float(w->probability));
         if (!word || json_array_append_new(array, word)) {
             json_decref(array);
             return NULL;
@@ -61,13 +61,13 @@ static json_t *words_json(const struct sotto_segment *s)
 
 static json_t *segment_json(const struct writer *w, const struct sotto_segment *s)
 {
-    json_t *o = json_pack(
-        "{s:i, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "id", s->id, "seek",
-        (json_int_t)llround(s->seek_s * FRAMES_PER_SECOND), "start", real_or_null(s->start_s),
-        "end", real_or_null(s->end_s), "text", s->text, "tokens", tokens_json(s), "temperature",
-        real_of_float(s->temperature), "avg_logprob", real_of_float(s->avg_logprob),
-        "compression_ratio", real_of_float(s->compression_ratio), "no_speech_prob",
-        real_of_float(s->no_speech_prob));
+    json_t *o = json_pack("{s:i, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "id", s->id, "seek",
+                          (json_int_t)llround(s->seek_s * FRAMES_PER_SECOND), "start",
+                          real_or_null(s->start_s), "end", real_or_null(s->end_s), "text", s->text,
+                          "tokens", tokens_json(s), "temperature", real_of_float(s->temperature),
+                          "avg_logprob", real_of_float(s->avg_logprob), "compression_ratio",
+                          real_of_float(s->compression_ratio), "no_speech_prob",
+                          real_of_float(s->no_speech_prob));
     if (o && w->options.words && json_object_set_new(o, "words", words_json(s))) {
         json_decref(o);
         return NULL;

@@ -59,11 +59,11 @@ static size_t space_length(const char *s, size_t size)
     if (size < 3)
         return 0;
     uint32_t three = (uint32_t)u[0] << 16 | (uint32_t)u[1] << 8 | u[2];
-    bool space = three == 0xe19a80                            // U+1680
-                 || (three >= 0xe28080 && three <= 0xe2808a)  // U+2000 .. U+200A
-                 || three == 0xe280a8 || three == 0xe280a9    // U+2028, U+2029
-                 || three == 0xe280af || three == 0xe2819f    // U+202F, U+205F
-                 || three == 0xe38080;                        // U+3000
+    bool space = three == 0xe19a80                           // U+1680
+                 || (three >= 0xe28080 && three <= 0xe2808a) // U+2000 .. U+200A
+                 || three == 0xe280a8 || three == 0xe280a9   // U+2028, U+2029
+                 || three == 0xe280af || three == 0xe2819f   // U+202F, U+205F
+                 || three == 0xe38080;                       // U+3000
     return space ? 3 : 0;
 }
 

@@ -44,8 +44,8 @@ void writer_close(struct writer **w); // accepts NULL and a NULL writer
 
 /* All of these return 0, SOTTO_ENOMEM or SOTTO_EIO (then errno says why). */
 
-const char *writer_name(enum writer_format format);      // "srt": name and file extension; static
-int writer_find(const char *name, size_t length);        // a writer_format, or SOTTO_EINVAL
+const char *writer_name(enum writer_format format); // "srt": name and file extension; static
+int writer_find(const char *name, size_t length);   // a writer_format, or SOTTO_EINVAL
 
 /* The line openai/whisper prints for a segment: "[00:00.000 --> 00:04.320]  text", or the text
  * alone, stripped. Nothing for a segment without text. Returns 0 or SOTTO_EIO. */
