@@ -31,20 +31,20 @@
 enum { LOG_QUIETER = 100, MAX_EMPTY_READS = 1000, SEEK_MIN_S = 30, SEEK_PREROLL_S = 3 };
 
 struct audio {
-    char *name;              // what messages call the recording
+    char *name; // what messages call the recording
     struct source source;
-    AVClass format_class;    // AVFormatContext's, with a log level offset
+    AVClass format_class; // AVFormatContext's, with a log level offset
     AVFormatContext *format;
     AVCodecContext *decoder;
     AVPacket *packet;
     AVFrame *frame;
-    int stream;              // index in `format`
+    int stream; // index in `format`
     struct convert convert;
 
-    int64_t skip;            // samples still to be dropped (start_s)
-    int64_t skip_frame;      // decoded samples still to be dropped (after a seek)
-    int64_t n_done;          // samples made so far, dropped ones included
-    double claimed_s;        // length by the stream's own header, < 0 if it does not say
+    int64_t skip;       // samples still to be dropped (start_s)
+    int64_t skip_frame; // decoded samples still to be dropped (after a seek)
+    int64_t n_done;     // samples made so far, dropped ones included
+    double claimed_s;   // length by the stream's own header, < 0 if it does not say
     bool sent_end, at_end;
 
     int64_t n_packets, n_damaged, n_frames;
@@ -119,7 +119,7 @@ static int open_format(struct audio *a, const char *url, struct sotto_diag *diag
         return diag_set(diag, SOTTO_EAUDIO, a->name,
                         "%s is not a recording but names other files or addresses (format %s)",
                         a->name, kind->name);
-    if (av_dict_set(&options, "scan_all_pmts", "1", 0) < 0 ||     // as the ffmpeg program does
+    if (av_dict_set(&options, "scan_all_pmts", "1", 0) < 0 ||       // as the ffmpeg program does
         av_dict_set(&options, "protocol_whitelist", "none", 0) < 0) // for demuxers within demuxers
         err = AVERROR(ENOMEM);
     else
@@ -445,7 +445,8 @@ double audio_duration_s(const struct audio *a)
 
     if (st->duration != AV_NOPTS_VALUE && st->duration > 0)
         return (double)st->duration * av_q2d(st->time_base);
-    return a->format->duration != AV_NOPTS_VALUE ? (double)a->format->duration / AV_TIME_BASE : -1.0;
+    return a->format->duration != AV_NOPTS_VALUE ? (double)a->format->duration / AV_TIME_BASE
+                                                 : -1.0;
 }
 
 const char *audio_warning(const struct audio *a)

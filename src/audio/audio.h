@@ -12,9 +12,9 @@
 enum { AUDIO_RATE = 16000 }; // samples per second
 
 struct audio_params {
-    int stream;                    // index among the audio streams, -1: FFmpeg's choice
-    int channel;                   // -1: mix all, else only this one
-    double start_s;                // skip what lies before; 0: nothing
+    int stream;                       // index among the audio streams, -1: FFmpeg's choice
+    int channel;                      // -1: mix all, else only this one
+    double start_s;                   // skip what lies before; 0: nothing
     bool (*should_abort)(void *user); // NULL: never
     void *user;
 };
@@ -31,7 +31,7 @@ int audio_open(struct audio **out, const char *path, const struct audio_params *
  * ABORTED. */
 int audio_read(struct audio *a, float *dst, size_t max, size_t *n_read, struct sotto_diag *diag);
 
-double audio_duration_s(const struct audio *a); // as the file claims; negative if unknown
+double audio_duration_s(const struct audio *a);   // as the file claims; negative if unknown
 const char *audio_warning(const struct audio *a); // NULL if all is well; borrowed
 void audio_close(struct audio **a);
 

@@ -212,8 +212,7 @@ static const uint8_t *pick_channel(struct convert *c, const AVFrame *frame)
 }
 
 /* Input pointers of `frame` from sample n_skip on; `planes` has room for all its planes. */
-static int input_planes(struct convert *c, const AVFrame *frame, int n_skip,
-                        const uint8_t **planes)
+static int input_planes(struct convert *c, const AVFrame *frame, int n_skip, const uint8_t **planes)
 {
     int n_channels = convert_frame_channels(frame);
     bool planar = av_sample_fmt_is_planar(frame->format), one = c->channel >= 0;
@@ -247,8 +246,8 @@ int convert_frame(struct convert *c, AVFrame *frame, int n_skip, const char **wh
     *why = "the chosen channel is missing in a part of it";
     if (c->channel >= n_channels)
         return SOTTO_EAUDIO;
-    if (!c->swr || c->last->format != frame->format ||
-        c->last->sample_rate != frame->sample_rate || !same_layout(c->last, frame)) {
+    if (!c->swr || c->last->format != frame->format || c->last->sample_rate != frame->sample_rate ||
+        !same_layout(c->last, frame)) {
         int err = set_up(c, frame, why);
         if (err)
             return err;

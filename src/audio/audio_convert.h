@@ -14,14 +14,14 @@
 #include "base/error.h"
 
 struct convert {
-    int channel;           // -1: mix all, else only this one
-    SwrContext *swr;       // NULL until the first frame, and after a change of format
-    AVFrame *last;         // no samples: format, rate and layout `swr` is set up for
-    uint8_t *picked;       // one channel of a packed frame
+    int channel;     // -1: mix all, else only this one
+    SwrContext *swr; // NULL until the first frame, and after a change of format
+    AVFrame *last;   // no samples: format, rate and layout `swr` is set up for
+    uint8_t *picked; // one channel of a packed frame
     size_t picked_bytes;
-    int16_t *out;          // samples [pos, n) wait to be taken
+    int16_t *out; // samples [pos, n) wait to be taken
     size_t out_capacity, pos, n;
-    int64_t n_not_finite;  // NaN and infinite samples replaced by silence
+    int64_t n_not_finite; // NaN and infinite samples replaced by silence
 };
 
 int convert_init(struct convert *c, int channel); // ENOMEM

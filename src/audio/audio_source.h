@@ -11,12 +11,12 @@
 
 struct source {
     int fd;
-    bool borrowed;   // standard input is not ours to close
+    bool borrowed; // standard input is not ours to close
     bool seekable;
-    int64_t base;    // offset in the descriptor that counts as 0
-    int64_t size;    // bytes, or -1 if unknown
-    int read_errno;  // of the first failed read, 0 if none
-    bool aborted;    // should_abort has said so
+    int64_t base;   // offset in the descriptor that counts as 0
+    int64_t size;   // bytes, or -1 if unknown
+    int read_errno; // of the first failed read, 0 if none
+    bool aborted;   // should_abort has said so
     bool (*should_abort)(void *user);
     void *user;
     AVIOContext *pb; // reads from here; owned

@@ -64,7 +64,7 @@ static void make_filters(struct mel *m)
         *f = (struct mel_filter){.offset = n};
         for (int bin = 0; bin < MEL_BINS; bin++) {
             double w = triangle(lo, peak, hi, bin);
-            if (w <= 0.0)
+            if (w < 1e-9) // outside, or a foot of the triangle but for rounding
                 continue;
             if (f->count++ == 0)
                 f->first = bin;

@@ -7,9 +7,9 @@
 #include "audio/mel.h"
 
 enum {
-    MEL_BINS = MEL_FFT / 2 + 1,    // 201, 0..8000 Hz
-    MEL_HALF_FFT = MEL_FFT / 2,    // 200 complex points for 400 real ones
-    MEL_MAX = 256,                 // mels
+    MEL_BINS = MEL_FFT / 2 + 1, // 201, 0..8000 Hz
+    MEL_HALF_FFT = MEL_FFT / 2, // 200 complex points for 400 real ones
+    MEL_MAX = 256,              // mels
 };
 
 struct mel_filter {
@@ -19,18 +19,18 @@ struct mel_filter {
 
 struct mel {
     int n_mels;
-    float window[MEL_FFT];            // periodic Hann
+    float window[MEL_FFT]; // periodic Hann
     struct mel_filter filter[MEL_MAX];
-    float weights[2 * MEL_BINS];      // each bin lies under at most two triangles
+    float weights[2 * MEL_BINS]; // each bin lies under at most two triangles
 
     /* The plain transform: cos and sin of 2 pi i / 400. */
     double cosine[MEL_FFT], sine[MEL_FFT];
 
     /* The fast transform, 200 = 8 x 5 x 5; twiddles are e^(-2 pi i ...) as re, im. */
-    float half_window[MEL_FFT];       // window / 2: the real transform's halving, done early
-    float twiddle8[25][8][2];         // [n][k]: n k / 200
-    float twiddle5[5][5][2];          // [n][k]: n k / 25
-    float split[MEL_HALF_FFT / 2][2]; // [k]: k / 400
+    float half_window[MEL_FFT];        // window / 2: the real transform's halving, done early
+    float twiddle8[25][8][2];          // [n][k]: n k / 200
+    float twiddle5[5][5][2];           // [n][k]: n k / 25
+    float split[MEL_HALF_FFT / 2][2];  // [k]: k / 400
     unsigned char place[MEL_HALF_FFT]; // where bin k of the 200 is left
 };
 

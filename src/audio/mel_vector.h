@@ -156,17 +156,19 @@ INLINE void dft8(struct cvec *x, const float w[8][2])
 /* Five points `step` apart. */
 INLINE void dft5(struct cvec *x, int step)
 {
-    const float c1 = 0.30901699f, c2 = -0.80901699f; // cos 72, cos 144 degrees
-    const float s1 = 0.95105652f, s2 = 0.58778525f;  // sin 72, sin 144
+    const float root = 0.55901699f; // sqrt(5) / 4: cos 72 and cos 144 degrees are -1/4 +- root
+    const float s1 = 0.95105652f, s2 = 0.58778525f; // sin 72, sin 144
     struct cvec x0 = x[0];
     struct cvec t1 = add(x[step], x[4 * step]), t2 = add(x[2 * step], x[3 * step]);
     struct cvec t3 = sub(x[step], x[4 * step]), t4 = sub(x[2 * step], x[3 * step]);
-    struct cvec a = {x0.re + t1.re * c1 + t2.re * c2, x0.im + t1.im * c1 + t2.im * c2};
-    struct cvec b = {x0.re + t1.re * c2 + t2.re * c1, x0.im + t1.im * c2 + t2.im * c1};
+    struct cvec sum = add(t1, t2), dif = sub(t1, t2);
+    struct cvec mid = {x0.re - sum.re * 0.25f, x0.im - sum.im * 0.25f};
+    struct cvec a = {mid.re + dif.re * root, mid.im + dif.im * root};
+    struct cvec b = {mid.re - dif.re * root, mid.im - dif.im * root};
     struct cvec c = {t3.im * s1 + t4.im * s2, -(t3.re * s1 + t4.re * s2)}; // times -i
     struct cvec d = {t3.im * s2 - t4.im * s1, t4.re * s1 - t3.re * s2};
 
-    x[0] = add(x0, add(t1, t2));
+    x[0] = add(x0, sum);
     x[step] = add(a, c);
     x[2 * step] = add(b, d);
     x[3 * step] = sub(b, d);
@@ -192,8 +194,7 @@ static void transform(const struct mel *m, struct cvec z[MEL_HALF_FFT])
 
 /* Bins k and 200 - k of the real transform come from the same two points. The factor 1/2 of the
  * split is in the window. */
-static void split_power(const struct mel *m, const struct cvec z[MEL_HALF_FFT],
-                        vec power[MEL_BINS])
+static void split_power(const struct mel *m, const struct cvec z[MEL_HALF_FFT], vec power[MEL_BINS])
 {
     struct cvec c = z[m->place[0]];
     power[0] = (c.re + c.im) * (c.re + c.im) * 4.0f;
@@ -233,10 +234,10 @@ INLINE vec log10_floored(vec x)
     return __builtin_convertvector(exponent, vec) * log10_2 + s * series * log10_e_2;
 }
 
-static vec apply_filters(const struct mel *m, const vec power[MEL_BINS], vec logs[MEL_MAX])
+/* `*largest` grows to the largest value of each lane. */
+static void apply_filters(const struct mel *m, const vec power[MEL_BINS], vec logs[MEL_MAX],
+                          vec *largest)
 {
-    vec largest = (vec){0} - 1e30f;
-
     for (int i = 0; i < m->n_mels; i++) {
         const struct mel_filter *f = &m->filter[i];
         const float *w = m->weights + f->offset;
@@ -245,9 +246,8 @@ static vec apply_filters(const struct mel *m, const vec power[MEL_BINS], vec log
         for (int j = 0; j < f->count; j++)
             sum += p[j] * w[j];
         logs[i] = log10_floored(sum);
-        largest = select(logs[i] > largest, logs[i], largest);
+        *largest = select(logs[i] > *largest, logs[i], *largest);
     }
-    return largest;
 }
 
 /* Lanes 0..n-1 become rows of dst. */
@@ -286,8 +286,7 @@ static void log_mel(const struct mel *m, const float *samples, int n_frames, flo
         load_frames(m, frame, x.real);
         transform(m, x.complex);
         split_power(m, x.complex, power);
-        vec v = apply_filters(m, power, logs);
-        largest = select(v > largest, v, largest);
+        apply_filters(m, power, logs, &largest);
         store_frames(m->n_mels, logs, n, dst + (ptrdiff_t)t * m->n_mels);
     }
     *max = n_frames > 0 ? largest[0] : -__builtin_inff();
