@@ -158,14 +158,17 @@ int64_t vad_decided(const struct vad *v)
 
 int vad_in_speech(const struct vad *v, int64_t *start)
 {
-    int64_t until;
-    return vad_rule_in_speech(&v->rule, start, &until);
+    return vad_rule_in_speech(&v->rule, start);
 }
 
-int64_t vad_speech_until(const struct vad *v)
+int vad_open_span(const struct vad *v, struct vad_span *span)
 {
-    int64_t start, until;
-    return vad_rule_in_speech(&v->rule, &start, &until) ? until : vad_decided(v);
+    return vad_rule_open_span(&v->rule, span);
+}
+
+int vad_pad(const struct vad *v)
+{
+    return (int)v->rule.pad;
 }
 
 float vad_probability(const struct vad *v, int64_t chunk)

@@ -49,9 +49,10 @@ int vad_next(struct vad *v, struct vad_span *span);
 int64_t vad_decided(const struct vad *v);
 /* Is a span open (speech has begun and not ended)? Then `*start` is its padded start. */
 int vad_in_speech(const struct vad *v, int64_t *start);
-/* The open span will certainly reach this sample (its start while it may still be dropped as too
- * short); without one the same as vad_decided. */
-int64_t vad_speech_until(const struct vad *v);
+/* The open span so far, once it is certain that it will stay, and that it will end no earlier than
+ * `span->end` (which no span with max_speech_s set can promise): 1. Else 0. */
+int vad_open_span(const struct vad *v, struct vad_span *span);
+int vad_pad(const struct vad *v); // speech_pad_ms in samples
 /* Probability of each chunk fed since the last vad_reset, kept for the last 60 s:
  * chunk index -> probability, or -1 if it is no longer (or not yet) known. */
 float vad_probability(const struct vad *v, int64_t chunk);

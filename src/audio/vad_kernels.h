@@ -1,6 +1,6 @@
 /*
  * The vector kernels of the VAD network, written once with the compiler's vector types. A file
- * vad_<isa>.c sets VAD_LANES (floats per register) and includes this; multiply-adds are
+ * vad_<isa>.c sets VAD_LANES (floats per register) and VAD_SQRT and includes this; multiply-adds are
  * fused where its flags allow. Only static functions here.
  */
 #ifndef VAD_LANES
@@ -188,6 +188,8 @@ static void fold(const float *restrict x, const float *restrict window, float *r
 
 static void magnitude(const float *re, const float *im, float *y, int n)
 {
-    for (int i = 0; i < n; i++)
-        y[i] = __builtin_sqrtf(re[i] * re[i] + im[i] * im[i]);
+    for (int i = 0; i < n; i += LANES) {
+        vec r = load(re + i), m = load(im + i);
+        store(y + i, (vec)VAD_SQRT(r * r + m * m));
+    }
 }

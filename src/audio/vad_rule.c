@@ -79,6 +79,16 @@ void vad_rule_fini(struct vad_rule *r)
     r->head = r->tail = r->capacity = 0;
 }
 
+static struct vad_span to_span(const struct vad_raw *raw)
+{
+    return (struct vad_span){
+        .start = raw->start,
+        .end = raw->end,
+        .peak = raw->tally.peak,
+        .mean = raw->tally.n ? (float)(raw->tally.sum / (double)raw->tally.n) : 0,
+    };
+}
+
 // Queues the pending span, whose end is final now.
 static int push_pending(struct vad_rule *r)
 {
@@ -90,14 +100,8 @@ static int push_pending(struct vad_rule *r)
         r->queue = queue;
         r->capacity = capacity;
     }
-    const struct vad_raw *raw = &r->pending;
-    r->queue[r->tail++] = (struct vad_span){
-        .start = raw->start,
-        .end = raw->end,
-        .peak = raw->tally.peak,
-        .mean = raw->tally.n ? (float)(raw->tally.sum / (double)raw->tally.n) : 0,
-    };
-    r->last_end = raw->end;
+    r->queue[r->tail++] = to_span(&r->pending);
+    r->last_end = r->pending.end;
     r->has_pending = false;
     return 0;
 }
@@ -255,23 +259,31 @@ int vad_rule_next(struct vad_rule *r, struct vad_span *span)
     return 1;
 }
 
-int vad_rule_in_speech(const struct vad_rule *r, int64_t *start, int64_t *until)
+int vad_rule_in_speech(const struct vad_rule *r, int64_t *start)
 {
-    if (!r->open)
+    if (r->open)
+        *start = r->confirmed ? r->padded_start : max64(r->last_end, r->start - r->pad);
+    return r->open;
+}
+
+int vad_rule_open_span(const struct vad_rule *r, struct vad_span *span)
+{
+    if (!r->open || !r->confirmed || isfinite(r->max_speech))
         return 0;
-    *start = r->confirmed ? r->padded_start : max64(r->last_end, r->start - r->pad);
-    *until = !r->confirmed ? *start : r->pause ? r->pause : r->n_chunks * VAD_CHUNK;
+    *span = to_span(&(struct vad_raw){.start = r->padded_start,
+                                      .end = r->pause ? r->pause : r->n_chunks * VAD_CHUNK,
+                                      .tally = r->tally});
     return 1;
 }
 
 int64_t vad_rule_decided(const struct vad_rule *r)
 {
-    int64_t start, until;
+    int64_t start;
     if (r->head < r->tail)
         return r->queue[r->head].start;
     if (r->has_pending)
         return r->pending.start;
-    if (vad_rule_in_speech(r, &start, &until))
+    if (vad_rule_in_speech(r, &start))
         return start;
     if (r->total != INT64_MAX)
         return r->total;

@@ -57,6 +57,7 @@ int vad_rule_finish(struct vad_rule *r, int64_t total); // ENOMEM
 
 int vad_rule_next(struct vad_rule *r, struct vad_span *span); // see vad_next
 int64_t vad_rule_decided(const struct vad_rule *r);           // see vad_decided
-int vad_rule_in_speech(const struct vad_rule *r, int64_t *start, int64_t *until);
+int vad_rule_in_speech(const struct vad_rule *r, int64_t *start);
+int vad_rule_open_span(const struct vad_rule *r, struct vad_span *span); // see vad_open_span
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * The VAD network's 15 tensors from a safetensors file: an 8-byte little-endian length, a JSON
- * header with type, shape and byte range of each tensor, then the data. Every size, offset and value
- * is checked. Source: huggingface/safetensors, README, "Format".
+ * The VAD network's 15 tensors from a safetensors file (model/safetensors.h), checked by name, type,
+ * shape and value, and copied.
  */
 #include <jansson.h>
 #include <math.h>
@@ -9,12 +8,12 @@
 
 #include "audio/vad_net.h"
 #include "base/mem.h"
-
-enum { MAX_HEADER = 1 << 20 };
+#include "model/safetensors.h"
 
 struct wanted {
     const char *name;
-    int n_dim, dim[3];
+    int n_dim;
+    int32_t dim[3];
 };
 
 #define N_TENSORS 15
@@ -41,52 +40,33 @@ static const struct wanted wanted[N_TENSORS] = {
 
 static int bad(struct sotto_diag *diag, const char *name, const char *what, const char *tensor)
 {
-    return diag_set(diag, SOTTO_EMODEL, name, "%s is not the Silero VAD network for 16 kHz: %s%s%s",
-                    name, what, tensor ? " " : "", tensor ? tensor : "");
+    return diag_set(diag, SOTTO_EMODEL, name, "%s is not the Silero VAD network for 16 kHz: %s %s",
+                    name, what, tensor);
 }
 
-// The tensor's bytes, or NULL if its row of the header is not what is wanted or lies outside.
-static const uint8_t *locate(const json_t *header, const struct wanted *want, const uint8_t *data,
-                             size_t size, size_t *n)
+// The tensor, or NULL if the file's is not what is wanted.
+static const struct tensor *find(const struct dir *dir, const struct wanted *want)
 {
-    const json_t *row = json_object_get(header, want->name);
-    const char *dtype = json_string_value(json_object_get(row, "dtype"));
-    const json_t *shape = json_object_get(row, "shape"), *range = json_object_get(row, "data_offsets");
-    json_int_t begin = -1, end = -1;
-
-    if (!dtype || strcmp(dtype, "F32") || json_array_size(shape) != (size_t)want->n_dim)
+    const struct dir_entry *e = dir_find(dir, want->name, strlen(want->name));
+    if (!e || e->t.type != TENSOR_F32 || e->t.n_dim != want->n_dim ||
+        memcmp(e->t.dim, want->dim, (size_t)want->n_dim * sizeof(want->dim[0])))
         return NULL;
-    *n = 1;
-    for (int i = 0; i < want->n_dim; i++) {
-        const json_t *dim = json_array_get(shape, (size_t)i);
-        if (!json_is_integer(dim) || json_integer_value(dim) != want->dim[i])
-            return NULL;
-        *n *= (size_t)want->dim[i];
-    }
-    if (json_array_size(range) == 2 && json_is_integer(json_array_get(range, 0)) &&
-        json_is_integer(json_array_get(range, 1))) {
-        begin = json_integer_value(json_array_get(range, 0));
-        end = json_integer_value(json_array_get(range, 1));
-    }
-    if (begin < 0 || end < begin || (uint64_t)end > size ||
-        (uint64_t)(end - begin) != *n * sizeof(float))
-        return NULL;
-    return data + begin;
+    return &e->t;
 }
 
-static int copy_tensors(struct vad_weights *w, float *at, const json_t *header, const uint8_t *data,
-                        size_t size, const char *name, struct sotto_diag *diag)
+static int copy_tensors(struct vad_weights *w, float *at, const struct dir *dir, const char *name,
+                        struct sotto_diag *diag)
 {
     const float **place[N_TENSORS] = {
         &w->stft, &w->conv_w[0], &w->conv_b[0], &w->conv_w[1], &w->conv_b[1], &w->conv_w[2],
         &w->conv_b[2], &w->conv_w[3], &w->conv_b[3], &w->w_ih, &w->w_hh, &w->b_ih, &w->b_hh,
         &w->out_w, &w->out_b};
     for (int i = 0; i < N_TENSORS; i++) {
-        size_t n;
-        const uint8_t *src = locate(header, &wanted[i], data, size, &n);
-        if (!src)
+        const struct tensor *t = find(dir, &wanted[i]);
+        if (!t)
             return bad(diag, name, "missing or of the wrong type or shape:", wanted[i].name);
-        memcpy(at, src, n * sizeof(float));
+        size_t n = tensor_n_elements(t);
+        memcpy(at, t->data, n * sizeof(float));
         for (size_t j = 0; j < n; j++) {
             if (!isfinite(at[j]))
                 return bad(diag, name, "infinite or undefined values in", wanted[i].name);
@@ -112,24 +92,16 @@ static size_t total_floats(void)
 int vad_weights_read(struct vad_weights *w, float **block, const uint8_t *data, size_t size,
                      const char *name, struct sotto_diag *diag)
 {
-    uint64_t header_size = 0;
-    if (size < 8)
-        return bad(diag, name, "too short", NULL);
-    for (int i = 7; i >= 0; i--)
-        header_size = header_size << 8 | data[i];
-    if (header_size > MAX_HEADER || header_size > size - 8)
-        return bad(diag, name, "the header's length is wrong", NULL);
-
-    json_t *header = json_loadb((const char *)data + 8, (size_t)header_size, 0, NULL);
-    float *copy = mem_alloc(total_floats(), sizeof(float));
-    int err;
-    if (!json_is_object(header))
-        err = bad(diag, name, "the header is not a JSON object", NULL);
-    else if (!copy)
-        err = diag_set(diag, SOTTO_ENOMEM, name, "%s: out of memory", name);
-    else
-        err = copy_tensors(w, copy, header, data + 8 + header_size, size - 8 - (size_t)header_size,
-                           name, diag);
+    struct dir dir = {0};
+    json_t *header = NULL;
+    float *copy = NULL;
+    int err = safetensors_read(&dir, &(struct blob){name, data, size}, &header, diag);
+    if (!err) {
+        copy = mem_alloc(total_floats(), sizeof(float));
+        err = copy ? copy_tensors(w, copy, &dir, name, diag)
+                   : diag_set(diag, SOTTO_ENOMEM, name, "%s: out of memory", name);
+    }
+    dir_fini(&dir);
     json_decref(header);
     if (err)
         mem_free(copy);
