@@ -107,8 +107,9 @@ def state_dict(v, dims):
     put("encoder.ln_post", "encoder/layer_norm")
     put("decoder.ln", "decoder/layer_norm")
     put("decoder.token_embedding", "decoder/embeddings")
-    out["decoder.positional_embedding"] = torch.from_numpy(
-        v["decoder/position_encodings/encodings"].astype(np.float32))
+    for part in ("encoder", "decoder"):  # the encoder's sinusoids too: OpenAI stores them, as fp16
+        out[f"{part}.positional_embedding"] = torch.from_numpy(
+            v[f"{part}/position_encodings/encodings"].astype(np.float32))
     for i in range(dims.n_audio_layer):
         layer(f"encoder.blocks.{i}", f"encoder/layer_{i}", dims.n_audio_state, False)
     for i in range(dims.n_text_layer):
@@ -130,7 +131,7 @@ def load(folder):
                            layers("decoder"))
     model = Whisper(dims)
     missing, unknown = model.load_state_dict(state_dict(v, dims), strict=False)
-    assert not unknown and all(k == "encoder.positional_embedding" or "mask" in k for k in missing), \
+    assert not unknown and all("mask" in k for k in missing), \
         (missing, unknown)
     return model.eval().float()
 

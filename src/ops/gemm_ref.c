@@ -187,9 +187,10 @@ static void run_bf16(const struct gemm_args *a)
             a->scratch[i] = bf16_to_float(panel[i]);
         for (int row = 0; row < a->m; row += MR) {
             int n_rows = a->m - row < MR ? a->m - row : MR;
-            const uint16_t *q = (const uint16_t *)a->quant + (size_t)row * k;
-            for (size_t i = 0; i < (size_t)n_rows * k; i++)
-                wide[i] = bf16_to_float(q[i]);
+            const uint16_t *q = (const uint16_t *)a->quant + (size_t)row * a->quant_stride;
+            for (int r = 0; r < n_rows; r++)
+                for (size_t i = 0; i < k; i++)
+                    wide[(size_t)r * k + i] = bf16_to_float(q[(size_t)r * a->quant_stride + i]);
             tile_rows(wide, k, 0, n_rows, x);
             tile_f32(x, a->scratch, a->w->k, sums);
             store_tile(a, sums, row, p * NR);
@@ -203,15 +204,15 @@ static void tile_i8(const struct gemm_args *a, const int8_t *panel, int row, int
     int n_k = a->w->k;
 
     for (int r = 0; r < MR && row + r < a->m; r++) {
-        const uint8_t *x = (const uint8_t *)a->quant + (size_t)(row + r) * (size_t)n_k;
+        const uint8_t *x = (const uint8_t *)a->quant + (size_t)(row + r) * a->quant_stride;
         int32_t acc[NR] = {0};
         for (int k = 0; k < n_k; k++)
             for (int c = 0; c < NR; c++)
                 acc[c] += x[k] * panel[(size_t)k * NR + c];
         for (int c = 0; c < NR && p * NR + c < a->w->n; c++) {
             int n = p * NR + c;
-            sums[r][c] = (float)(acc[c] - 128 * a->w->sum[n]) *
-                         (a->quant_scale[row + r] * a->w->scale[n]);
+            sums[r][c] =
+                (float)(acc[c] - 128 * a->w->sum[n]) * (a->quant_scale[row + r] * a->w->scale[n]);
         }
     }
 }

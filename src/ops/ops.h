@@ -24,27 +24,27 @@ struct gemm_weights {
     void *data;
     enum gemm_format format;
     int n, k;
-    const float *scale;      // I8: N scales, value = q * scale. Else NULL
-    const int32_t *sum;      // I8: N sums of q over K (for unsigned activations). Else NULL
+    const float *scale; // I8: N scales, value = q * scale. Else NULL
+    const int32_t *sum; // I8: N sums of q over K (for unsigned activations). Else NULL
 };
 
 /* y = epilogue(x W^T): first + bias, then GELU (erf form), then + residual. */
 struct gemm_args {
-    const float *x;          // M rows of K floats (for I8 kernels: see quant)
-    size_t x_stride;         // floats from row to row
+    const float *x;  // M rows of K floats (for I8 kernels: see quant)
+    size_t x_stride; // floats from row to row
     int m;
     const struct gemm_weights *w;
     int panel_begin, panel_end; // panels of nr columns to compute
-    float *y;                // column 0 of row 0; M rows
+    float *y;                   // column 0 of row 0; M rows
     size_t y_stride;
-    const float *bias;       // N or NULL
+    const float *bias; // N or NULL
     bool gelu;
-    const float *residual;   // M x N or NULL; may be y itself
+    const float *residual; // M x N or NULL; may be y itself
     size_t residual_stride;
-    const void *quant;       // I8: M x K from quantise_u8; BF16: M x K bf16; else NULL (x unused)
-    size_t quant_stride;     // elements from row to row
+    const void *quant;        // I8: M x K from quantise_u8; BF16: M x K bf16; else NULL (x unused)
+    size_t quant_stride;      // elements from row to row
     const float *quant_scale; // I8: M row scales
-    float *scratch;          // gemm_scratch_bytes() of memory private to the thread
+    float *scratch;           // gemm_scratch_bytes() of memory private to the thread
 };
 
 /* Rows of activations that a kernel may widen into scratch at a time: with `kp` = k_max rounded up
@@ -52,13 +52,13 @@ struct gemm_args {
 enum { GEMM_SCRATCH_ROWS = 24 };
 
 struct gemm_kernel {
-    int mr, nr;              // tile; nr is the panel width
-    int k_group;             // K is padded to a multiple of this when packing (1, 2 or 4)
-    bool available;          // false: this format has no kernel here
+    int mr, nr;     // tile; nr is the panel width
+    int k_group;    // K is padded to a multiple of this when packing (1, 2 or 4)
+    bool available; // false: this format has no kernel here
     /* Packs columns' panels [panel_begin, panel_end) from fp32 rows of W: element (n, k) is
      * src[n * n_stride + k * k_stride]. So keys pack with k_stride = 1, values with n_stride = 1.
      * For I8, `scale` and `sum` of the panels' columns are written too: with `max` the column's
-     * largest magnitude, scale = max / 127, q = rint(w * (127 / max)), all 0 if max < 1e-30. BF16
+     * largest magnitude, scale = max / 127, q = rint(w * (127 / max)), all 0 if max < 1e-36. BF16
      * rounds to nearest even. Every kernel has the same integers; only the layout differs. */
     void (*pack)(struct gemm_weights *w, const float *src, size_t n_stride, size_t k_stride,
                  int panel_begin, int panel_end);
@@ -66,7 +66,7 @@ struct gemm_kernel {
 };
 
 struct ops {
-    const char *name;        // level: "ref", "sse2", "avx2", "avx512", "neon"
+    const char *name; // level: "ref", "sse2", "avx2", "avx512", "neon"
     struct gemm_kernel gemm[GEMM_FORMAT_COUNT];
 
     /* y[r] = (x[r] - mean) / sqrt(var + 1e-5) * g + b for n_rows rows of n_cols. y may be x. */
@@ -85,7 +85,7 @@ struct ops {
                        int width, float scale, float *scores, float *out);
     /* Rows to unsigned 8 bit (value = (q - 128) * scale) and to bf16, for GEMM_I8 and GEMM_BF16.
      * With `max` a row's largest magnitude: scale = max / 127, q = rint(x * (127 / max)) + 128
-     * (128 if max < 1e-30), so q is 1..255. All versions give the same bits. bf16: nearest even. */
+     * (128 if max < 1e-36), so q is 1..255. All versions give the same bits. bf16: nearest even. */
     void (*quantise_u8)(const float *x, size_t x_stride, int n_rows, int n_cols, uint8_t *q,
                         size_t q_stride, float *scale);
     void (*convert_bf16)(const float *x, size_t x_stride, int n_rows, int n_cols, uint16_t *y,
