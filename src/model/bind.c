@@ -142,15 +142,21 @@ static struct dir_entry *find(const struct binding *b, const char *name)
     return e;
 }
 
-int bind_count_layers(const struct dir *d, const char *pattern)
+int bind_count_layers(const struct dir *d, const char *prefix)
 {
-    int n = 0;
-    for (char name[NAME_SIZE]; n <= MODEL_MAX_LAYERS; n++) {
-        make_name(name, pattern, n);
-        if (!dir_find(d, name, strlen(name)))
-            break;
+    size_t n = strlen(prefix);
+    int count = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        const struct dir_entry *e = &d->entries[i];
+        if (e->name_size <= n || memcmp(e->name, prefix, n) != 0)
+            continue;
+        int layer = 0; // far too large a number only has to stay too large
+        for (size_t k = n; k < e->name_size && e->name[k] >= '0' && e->name[k] <= '9'; k++)
+            layer = layer < 1000 ? 10 * layer + (e->name[k] - '0') : layer;
+        if (layer >= count)
+            count = layer + 1;
     }
-    return n;
+    return count;
 }
 
 /* ---- one tensor ------------------------------------------------------------------------------ */

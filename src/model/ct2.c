@@ -287,13 +287,11 @@ static void find_shape(struct reader *r)
     s->n_audio_ctx = dim_of(r, "encoder/position_encodings/encodings", 0, 1500);
     s->n_audio_state = dim_of(r, "encoder/conv1/weight", 0, 0);
     s->n_audio_head = scalar_of(r, "encoder/num_heads", 8);
-    s->n_audio_layer =
-        bind_count_layers(&r->dir, "encoder/layer_%d/self_attention/layer_norm/gamma");
+    s->n_audio_layer = bind_count_layers(&r->dir, "encoder/layer_");
     s->n_text_ctx = dim_of(r, "decoder/position_encodings/encodings", 0, 0);
     s->n_text_state = dim_of(r, "decoder/embeddings/weight", 1, 0);
     s->n_text_head = scalar_of(r, "decoder/num_heads", 8);
-    s->n_text_layer =
-        bind_count_layers(&r->dir, "decoder/layer_%d/self_attention/layer_norm/gamma");
+    s->n_text_layer = bind_count_layers(&r->dir, "decoder/layer_");
     s->n_vocab = dim_of(r, "decoder/embeddings/weight", 0, 0);
 }
 

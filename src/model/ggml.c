@@ -6,7 +6,6 @@
  */
 #include "model/reader.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -146,9 +145,8 @@ static int read_vocabulary(struct reader *r)
 
 struct type_row {
     const char *name;
-    int16_t block, block_bytes; // to step over tensors of types we do not read
-    enum tensor_type type;
-    int8_t since; // version of the block layouts since when it is as in tensor.c
+    enum tensor_type type; // TENSOR_TYPE_COUNT: not supported
+    int8_t since;          // version of the block layouts since when it is as in tensor.c
 };
 
 /* By number in the file. The layouts changed twice in May 2023. */
@@ -156,19 +154,19 @@ static const struct type_row *find_type(int32_t number)
 {
     static const struct type_row rows[] = {
         // clang-format off
-        [0]  = {"f32",  1,   4,   TENSOR_F32,  0},
-        [1]  = {"f16",  1,   2,   TENSOR_F16,  0},
-        [2]  = {"q4_0", 32,  18,  TENSOR_Q4_0, 2},
-        [3]  = {"q4_1", 32,  20,  TENSOR_Q4_1, 2},
-        [6]  = {"q5_0", 32,  22,  TENSOR_Q5_0, 1},
-        [7]  = {"q5_1", 32,  24,  TENSOR_Q5_1, 1},
-        [8]  = {"q8_0", 32,  34,  TENSOR_Q8_0, 2},
-        [10] = {"q2_k", 256, 84, TENSOR_TYPE_COUNT, 2},
-        [11] = {"q3_k", 256, 110, TENSOR_TYPE_COUNT, 2},
-        [12] = {"q4_k", 256, 144, TENSOR_TYPE_COUNT, 2},
-        [13] = {"q5_k", 256, 176, TENSOR_TYPE_COUNT, 2},
-        [14] = {"q6_k", 256, 210, TENSOR_TYPE_COUNT, 2},
-        [30] = {"bf16", 1,   2,   TENSOR_BF16, 0},
+        [0]  = {"f32",  TENSOR_F32,  0},
+        [1]  = {"f16",  TENSOR_F16,  0},
+        [2]  = {"q4_0", TENSOR_Q4_0, 2},
+        [3]  = {"q4_1", TENSOR_Q4_1, 2},
+        [6]  = {"q5_0", TENSOR_Q5_0, 1},
+        [7]  = {"q5_1", TENSOR_Q5_1, 1},
+        [8]  = {"q8_0", TENSOR_Q8_0, 2},
+        [10] = {"q2_k", TENSOR_TYPE_COUNT, 0},
+        [11] = {"q3_k", TENSOR_TYPE_COUNT, 0},
+        [12] = {"q4_k", TENSOR_TYPE_COUNT, 0},
+        [13] = {"q5_k", TENSOR_TYPE_COUNT, 0},
+        [14] = {"q6_k", TENSOR_TYPE_COUNT, 0},
+        [30] = {"bf16", TENSOR_BF16, 0},
         // clang-format on
     };
     if (number < 0 || number >= (int32_t)(sizeof rows / sizeof rows[0]) || !rows[number].name)
@@ -176,18 +174,21 @@ static const struct type_row *find_type(int32_t number)
     return &rows[number];
 }
 
-/* Bytes of the tensor's data, or 0. */
-static uint64_t data_bytes(const struct type_row *type, const uint64_t *dim, int n)
+static int check_type(const struct reader *r, const struct dir_entry *e, int32_t number,
+                      const struct type_row *type)
 {
-    uint64_t elements = 1, bytes;
-    for (int i = 0; i < n; i++)
-        if (__builtin_mul_overflow(elements, dim[i], &elements))
-            return 0;
-    if (elements % (uint64_t)type->block != 0 ||
-        __builtin_mul_overflow(elements / (uint64_t)type->block, (uint64_t)type->block_bytes,
-                               &bytes))
-        return 0;
-    return bytes;
+    int version = r->layout_version;
+    if (!type || type->type == TENSOR_TYPE_COUNT)
+        return diag_set(r->diag, SOTTO_EUNSUPPORTED, r->file->name,
+                        "%s: tensor %.*s has the weight type %s (%d), which is not supported",
+                        r->file->name, (int)e->name_size, e->name, type ? type->name : "unknown",
+                        number);
+    if (version < type->since || (type->since > 0 && version > 2))
+        return diag_set(r->diag, SOTTO_EUNSUPPORTED, r->file->name,
+                        "%s: tensor %.*s is quantised (%s) in version %d of the layouts, which is "
+                        "not supported; quantise the model again with a current whisper.cpp",
+                        r->file->name, (int)e->name_size, e->name, type->name, version);
+    return 0;
 }
 
 static int read_tensor(struct reader *r)
@@ -213,17 +214,10 @@ static int read_tensor(struct reader *r)
     }
 
     const struct type_row *type = find_type(head[2]);
-    if (!type)
-        return diag_set(r->diag, SOTTO_EUNSUPPORTED, r->file->name,
-                        "%s: tensor %.*s has the unknown weight type %d", r->file->name,
-                        (int)e.name_size, e.name, head[2]);
-    bool old = r->layout_version < type->since || (type->since > 0 && r->layout_version > 2);
-    if (old)
-        return diag_set(r->diag, SOTTO_EUNSUPPORTED, r->file->name,
-                        "%s: tensor %.*s is quantised (%s) in version %d of the layouts, which is "
-                        "not supported; quantise the model again with a current whisper.cpp",
-                        r->file->name, (int)e.name_size, e.name, type->name, r->layout_version);
-    uint64_t bytes = data_bytes(type, dim, rank);
+    int err = check_type(r, &e, head[2], type);
+    if (err)
+        return err;
+    uint64_t bytes = dir_data_bytes(type->type, dim, rank);
     if (bytes == 0)
         return diag_set(r->diag, SOTTO_EMODEL, r->file->name,
                         "%s: tensor %.*s has an impossible size", r->file->name, (int)e.name_size,
@@ -234,9 +228,7 @@ static int read_tensor(struct reader *r)
                         r->file->name, (int)e.name_size, e.name,
                         (unsigned long long)(bytes - left(r)));
     e.t.type = type->type;
-    snprintf(e.alien, sizeof e.alien, "%s", type->name);
-    if (dir_set_dims(&e.t, dim, rank) && dim[rank - 1] % (uint64_t)type->block != 0)
-        e.t.n_dim = -1; // blocks must not cross rows
+    dir_set_dims(&e.t, dim, rank);
     e.t.data = r->file->data + r->at;
     r->at += (size_t)bytes;
     return dir_add(&r->dir, &e) ? fail_memory(r) : 0;

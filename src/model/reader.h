@@ -58,9 +58,9 @@ int bind_check_shape(const struct model *m, const char *file, struct sotto_diag 
 int bind_tensors(struct model *m, const struct dir *d, enum model_format format, const char *file,
                  struct sotto_diag *diag);
 
-/* Number of layers of which the directory holds the first normalisation, at most
- * MODEL_MAX_LAYERS + 1. `name` contains "%d". */
-int bind_count_layers(const struct dir *d, const char *name);
+/* One more than the largest number that follows `prefix` in any name; too large to be accepted by
+ * bind_check_shape if it is absurd. */
+int bind_count_layers(const struct dir *d, const char *prefix);
 
 /* Remembers memory to be freed with the model; frees it at once and fails if there is no room. */
 int model_own(struct model *m, void *memory);
