@@ -365,6 +365,15 @@ static int parse_long(struct cli_options *o, struct cursor *c, char *message)
     return apply(o, c, row, given, equals ? equals + 1 : NULL, negated, message);
 }
 
+/* "model" of "-model": hardly meant as "-m odel". */
+static bool is_long_name(const char *name)
+{
+    for (int i = 0; name[1] && i < options_count; i++)
+        if (strcmp(options_table[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* "-x", "-xy" (switches together), "-x3" (a value attached) or a name such as "-bs". */
 static int parse_short(struct cli_options *o, struct cursor *c, char *message)
 {
@@ -375,6 +384,8 @@ static int parse_short(struct cli_options *o, struct cursor *c, char *message)
     const char *equals = strchr(arg, '=');
     if (row)
         return apply(o, c, row, spelling, equals ? equals + 1 : NULL, negated, message);
+    if (is_long_name(arg + 1))
+        return option_fail(message, "unknown option %s; did you mean -%s?", arg, arg);
     for (const char *p = arg + 1; *p; p++) {
         char given[3] = {'-', *p, '\0'};
         row = find_letter(*p);

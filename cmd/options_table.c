@@ -25,7 +25,7 @@ enum { MAX_NEAR = 5 };
 /* The names nearest to `value`, as "German, Greek, ..."; empty if none is near. */
 static void near_languages(const char *value, char *dst, size_t size)
 {
-    int limit = strlen(value) <= 4 ? 1 : 1 + (int)strlen(value) / 3, n = 0;
+    int limit = strlen(value) <= 4 ? 1 : (int)strlen(value) / 3, n = 0;
     dst[0] = '\0';
     for (int distance = 0; distance <= limit; distance++) {
         for (int i = 0; i < sotto_language_count() && n < MAX_NEAR; i++) {
@@ -314,7 +314,7 @@ const struct option_row options_table[] = {
     {"quiet", 'q', true, GROUP_GENERAL, OPTION_BOOL, CLI(quiet), ANY, "", "-np --no-prints", NULL, NULL,
      "nothing but errors on standard error"},
     {"verbose", 'v', true, GROUP_GENERAL, OPTION_BOOL, CLI(verbose), ANY, "", NULL, NULL, NULL,
-     "details on standard error, and the text also when files are written"},
+     "details on standard error; the text also with -f and -o"},
     {"progress", 0, false, GROUP_GENERAL, OPTION_BOOL, CLI(progress), ANY, "", "-pp --print-progress",
      "on a terminal", NULL, "progress bar on standard error"},
     {"help", 'h', true, GROUP_GENERAL, OPTION_BOOL, CLI(help), ANY, "", NULL, "", NULL,
@@ -328,11 +328,11 @@ const struct option_row options_table[] = {
 
     // ---- output
     {"output-format", 'f', true, GROUP_OUTPUT, OPTION_STRING, 0, ANY, "LIST", NULL, "all with -o",
-     parse_formats, "write files: txt, srt, vtt, json, tsv, lrc, csv, all"},
+     parse_formats, "txt, srt, vtt, json, tsv, lrc, csv, all"},
     {"output-dir", 'o', true, GROUP_OUTPUT, OPTION_STRING, CLI(output_dir), ANY, "DIR", NULL, ". with -f",
      parse_dir, "folder for the files, or - for standard output"},
     {"overwrite", 0, true, GROUP_OUTPUT, OPTION_BOOL, CLI(overwrite), ANY, "", NULL, NULL, NULL,
-     "replace existing files; --no-overwrite leaves them and skips the work"},
+     "replace existing files; else skip the recording"},
     {"timestamps", 0, true, GROUP_OUTPUT, OPTION_BOOL, CLI(timestamps), ANY, "", "!-nt", NULL, NULL,
      "times before each line on standard output"},
     {"word-timestamps", 0, true, GROUP_OUTPUT, OPTION_BOOL, LIB(word_timestamps), ANY, "", NULL, NULL,
@@ -372,10 +372,10 @@ const struct option_row options_table[] = {
      "plain C kernels: the specification, slow"},
 
     // ---- long recordings
-    {"sequential", 0, true, GROUP_LONG, OPTION_BOOL, 0, ANY, "", NULL, "beyond 30 s: batched", parse_mode,
-     "windows one after the other, as openai/whisper does"},
+    {"sequential", 0, true, GROUP_LONG, OPTION_BOOL, 0, ANY, "", NULL, "", parse_mode,
+     "windows one after the other; default up to 30 s"},
     {"batched", 0, false, GROUP_LONG, OPTION_BOOL, 0, ANY, "", NULL, "", parse_mode,
-     "windows cut at pauses and decoded side by side"},
+     "windows cut at pauses, decoded side by side; default beyond 30 s"},
     {"batch-size", 0, false, GROUP_LONG, OPTION_INT, LIB(batch_size), OR_NONE(0, 64, 0), "N", NULL,
      "chosen", NULL, "windows decoded side by side"},
     {"condition-on-previous-text", 0, false, GROUP_LONG, OPTION_BOOL, LIB(condition_on_previous_text),

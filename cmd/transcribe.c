@@ -386,11 +386,10 @@ static int find_vad(struct run *r, char store[STORE_PATH_SIZE], const char **pat
     return CLI_EXIT_MODEL;
 }
 
-/* Checks what needs no model. Returns a status that ends the run, or 0. */
-static int check_first(struct run *r)
+/* Checks what needs no model: a status that ends the run, or 0 and the number of bad inputs. */
+static int check_first(struct run *r, int *n_bad)
 {
     const struct cli_options *o = r->o;
-    int n_bad = 0;
     for (int i = 0; i < o->n_notes && !o->quiet; i++)
         say(r, "warning: %s", o->notes[i]);
     if (o->formats && output_prepare_dir(o->output_dir, r->message) != 0) {
@@ -401,9 +400,9 @@ static int check_first(struct run *r)
         r->statuses[i] = check_input(o->inputs[i], r->message);
         if (r->statuses[i])
             say(r, "%s", r->message);
-        n_bad += r->statuses[i] != 0;
+        *n_bad += r->statuses[i] != 0;
     }
-    return n_bad == o->n_inputs ? CLI_EXIT_INPUT : 0;
+    return 0;
 }
 
 static int run_all(struct run *r)
@@ -437,24 +436,32 @@ static int sum_up(struct run *r)
     return n_failed && n_failed < n ? CLI_EXIT_SOME : status;
 }
 
-static int run(struct run *r)
+/* The model and the recordings; the statuses of these are in r->statuses. */
+static int run_recordings(struct run *r)
 {
     char vad_store[STORE_PATH_SIZE];
     const char *vad_path;
-    int status = check_first(r);
-    if (!status)
-        status = find_vad(r, vad_store, &vad_path);
+    int status = find_vad(r, vad_store, &vad_path);
     if (!status)
         status = open_model(r, vad_path);
     if (status)
         return status;
-    int stopped = run_all(r);
+    status = run_all(r);
     progress_hide(&r->progress);
-    if (r->n_done && !r->o->quiet && stopped != CLI_EXIT_PIPE)
+    if (r->n_done && !r->o->quiet && status != CLI_EXIT_PIPE)
         say_speed(r);
-    if (stopped > 128 && stopped != CLI_EXIT_PIPE)
+    if (stop_signal)
         say(r, "interrupted");
-    return stopped ? stopped : sum_up(r);
+    return status;
+}
+
+static int run(struct run *r)
+{
+    int n_bad = 0;
+    int status = check_first(r, &n_bad);
+    if (!status && n_bad < r->o->n_inputs)
+        status = run_recordings(r);
+    return status ? status : sum_up(r);
 }
 
 static int run_options(const struct cli_options *o)
