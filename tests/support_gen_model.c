@@ -568,7 +568,8 @@ static void write_heads(struct writer *w)
 
 static void put(struct writer *w, const void *p, size_t size)
 {
-    fwrite(p, 1, size, w->f);
+    if (size > 0)
+        fwrite(p, 1, size, w->f);
 }
 
 static void put_u32(struct writer *w, uint32_t v)
