@@ -186,6 +186,8 @@ $(EXAMPLES): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(LIB_A)
 	$(link) $^ $(LIB_LIBS)
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB_A)
 	$(link) -fsanitize=fuzzer $^ $(LIB_LIBS)
+$(BUILD)/gen-model: $(call obj,tests/gen_model.c tests/support_gen_model.c) $(LIB_A)
+	$(link) $^ $(LIB_LIBS)
 $(SCRIPTS): $(BUILD)/tests/%: tests/%
 	@mkdir -p $(@D)
 	@cp -p $< $@

@@ -1,6 +1,7 @@
 /*
  * Writes a generated model from the command line, for benchmarks and for looking at:
  *   gen-model SHAPE FORMAT TYPE PATH     e.g. gen-model large-v3-turbo ggml q5_0 turbo.bin
+ * SHAPE: a published model's name, or micro (width 64), or fuzz (a few kilobytes, for seeds).
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,10 +15,17 @@ int main(int argc, char **argv)
     int format = 0, type = 0;
     gen_model_init(&g);
     if (argc != 5) {
-        fprintf(stderr, "usage: gen-model micro|SHAPE ct2|ggml|hf TYPE PATH\n");
+        fprintf(stderr, "usage: gen-model micro|fuzz|SHAPE ct2|ggml|hf TYPE PATH\n");
         return 2;
     }
-    if (strcmp(argv[1], "micro") != 0 && !gen_model_named(&g, argv[1])) {
+    if (strcmp(argv[1], "fuzz") == 0) {
+        g.n_audio_ctx = 2;
+        g.width = strncmp(argv[3], "q", 1) == 0 ? 32 : 4;
+        g.n_text_ctx = 8;
+        g.n_audio_layer = g.n_text_layer = 1;
+        g.n_text_tokens = 256;
+        g.n_languages = 1;
+    } else if (strcmp(argv[1], "micro") != 0 && !gen_model_named(&g, argv[1])) {
         fprintf(stderr, "gen-model: no shape is called %s\n", argv[1]);
         return 2;
     }
