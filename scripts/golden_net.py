@@ -8,7 +8,7 @@ the model's name in the store, WAV a 16 kHz mono 16-bit recording of pocketsphin
 `pip install openai-whisper` in a virtual environment. --dump also writes PREFIX.mel, .audio, .tokens,
 .logits, .align whole, as raw little-endian arrays.
 
-Format, little-endian: "SGLD", u32 version 1, NAME and WAV's place (u32 length, bytes), then arrays,
+Format, little-endian: "SGLD", u32 version 1, NAME and WAV's place (u32 length, bytes each), then arrays,
 each u32 rank, u32 type (0 fp32, 1 int32), u32 dimensions, data:
   rows      [R]          encoder rows kept (int32)
   audio     [R, C]       the encoder's output there
@@ -184,9 +184,10 @@ def main():
                                           language="en", task="transcribe")
     tokens = list(tok.sot_sequence) + list(text.tokens)
     print(text.text)
-    # Two heads in the middle and at the end: what is stored must be small.
-    last = model.dims.n_text_layer - 1
-    heads = [(last // 2, 1), (last, model.dims.n_text_head - 1)]
+    # The first and the last of the alignment heads: what is stored must be small.
+    model.set_alignment_heads(whisper._ALIGNMENT_HEADS[args.name])
+    aligned = model.alignment_heads.indices().T.tolist()
+    heads = [aligned[0], aligned[-1]]
     audio, logits, scores = forward(model, heads, mel, tokens)
 
     rows = np.arange(0, audio.shape[0], 125)
