@@ -15,8 +15,8 @@
 #include "audio/audio.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
@@ -24,6 +24,7 @@
 #include <libavutil/mathematics.h>
 
 #include "audio/audio_convert.h"
+#include "audio/audio_damage.h"
 #include "audio/audio_source.h"
 #include "base/mem.h"
 
@@ -41,15 +42,15 @@ struct audio {
     int stream; // index in `format`
     struct convert convert;
 
-    int64_t skip;       // samples still to be dropped (start_s)
-    int64_t skip_frame; // decoded samples still to be dropped (after a seek)
-    int64_t n_done;     // samples made so far, dropped ones included
-    double claimed_s;   // length by the stream's own header, < 0 if it does not say
-    bool sent_end, at_end;
+    struct damage damage;
 
-    int64_t n_packets, n_damaged, n_frames;
-    int read_error, decode_error; // first of each, FFmpeg's code
-    char warning[512];
+    int64_t skip;     // samples still to be dropped (start_s)
+    int skip_frame;   // decoded samples still to be dropped (after a seek)
+    int64_t n_done;   // samples made so far, those before start_s included
+    int64_t n_frames; // decoded so far
+    double claimed_s; // length by the stream's own header, < 0 if it does not say
+    bool has_frame;   // `frame` waits to be converted
+    bool sent_end, at_end;
 };
 
 static int interrupted(void *opaque)
@@ -87,7 +88,9 @@ static int fail(const struct audio *a, int err, const char *what, struct sotto_d
     if (a->source.read_errno)
         return diag_errno(diag, a->source.read_errno, a->name, "read");
     av_strerror(err, text, sizeof text);
-    return diag_set(diag, SOTTO_EAUDIO, a->name, "%s: %s (%s)", a->name, what, text);
+    return diag_set(
+        diag, SOTTO_EAUDIO, a->name, "%s: %s (%s)%s", a->name, what, text,
+        a->source.seekable ? "" : "; some formats cannot be read from a pipe, only from a file");
 }
 
 static int open_format(struct audio *a, const char *url, struct sotto_diag *diag)
@@ -285,21 +288,21 @@ static bool read_packet(struct audio *a)
             continue;
         if (err < 0) {
             if (err != AVERROR_EOF)
-                a->read_error = err;
+                a->damage.read_error = err;
             return false;
         }
         if (a->packet->stream_index == a->stream)
             break;
     }
-    a->n_packets++;
     return true;
 }
 
-static void note_damage(struct audio *a, int err)
+/* What a decoder says of the packets before start_s is of no interest: after a seek it has reason to
+ * complain. */
+static void note_error(struct audio *a, int err)
 {
-    a->n_damaged++;
-    if (!a->decode_error)
-        a->decode_error = err;
+    if (a->skip == 0 || a->n_done == 0)
+        damage_note_error(&a->damage, err);
 }
 
 /* Gives the decoder the next packet, or tells it of the end. */
@@ -310,11 +313,10 @@ static void feed_decoder(struct audio *a)
         avcodec_send_packet(a->decoder, NULL);
         return;
     }
+    damage_note_packet(&a->damage, a->packet);
     int err = avcodec_send_packet(a->decoder, a->packet);
     if (err < 0 && err != AVERROR_EOF)
-        note_damage(a, err);
-    else if (a->packet->flags & AV_PKT_FLAG_CORRUPT)
-        note_damage(a, AVERROR_INVALIDDATA);
+        note_error(a, err);
     av_packet_unref(a->packet);
 }
 
@@ -333,7 +335,7 @@ static int decode_frame(struct audio *a)
             return 0;
         }
         if (err != AVERROR(EAGAIN))
-            note_damage(a, err ? err : AVERROR_INVALIDDATA);
+            note_error(a, err ? err : AVERROR_INVALIDDATA);
         if (a->sent_end && err != 0)
             return AVERROR_EOF;
         if (!a->sent_end)
@@ -341,55 +343,50 @@ static int decode_frame(struct audio *a)
     }
 }
 
-static void describe_damage(struct audio *a)
+static void describe(struct audio *a)
 {
-    size_t room = sizeof a->warning, at = 0;
-    char text[AV_ERROR_MAX_STRING_SIZE] = "";
-    double done_s = (double)a->n_done / AUDIO_RATE;
-    int err = a->read_error ? a->read_error : a->decode_error;
+    a->damage.n_not_finite = a->convert.n_not_finite;
+    damage_describe(&a->damage, &a->source, (double)a->n_done / AUDIO_RATE, a->claimed_s,
+                    a->decoder->codec_id == AV_CODEC_ID_MP3,
+                    strcmp(a->format->iformat->name, "ogg") == 0);
+}
 
-    if (err)
-        av_strerror(err, text, sizeof text);
-#define ADD(...) at += (size_t)snprintf(a->warning + at, room - at, __VA_ARGS__)
-    if (a->claimed_s > 0 && done_s < a->claimed_s - fmax(0.25, 0.005 * a->claimed_s))
-        ADD("the recording breaks off: only %.2f of %.2f seconds are there", done_s, a->claimed_s);
-    else if (a->read_error)
-        ADD("the recording breaks off after %.2f seconds (%s)", done_s, text);
-    if (a->n_damaged)
-        ADD("%s%lld of %lld pieces of the recording are damaged (%s)", at ? "; " : "",
-            (long long)a->n_damaged, (long long)a->n_packets, text);
-    if (a->convert.n_not_finite)
-        ADD("%s%lld samples are not numbers and were taken as silence", at ? "; " : "",
-            (long long)a->convert.n_not_finite);
-#undef ADD
+/* The end: what the resampler held back, then nothing. */
+static int finish(struct audio *a, struct sotto_diag *diag)
+{
+    const struct damage *d = &a->damage;
+
+    if (convert_flush(&a->convert))
+        return fail(a, AVERROR(ENOMEM), "", diag);
+    a->n_done += (int64_t)a->convert.n;
+    if (a->convert.n > 0)
+        return 0;
+    a->at_end = true;
+    if (a->n_frames == 0 && (d->n_damaged || d->read_error))
+        return fail(a, d->read_error ? d->read_error : d->decode_error,
+                    "nothing in it can be decoded", diag);
+    describe(a);
+    return 0;
 }
 
 /* Makes more samples in a->convert. */
 static int refill(struct audio *a, struct sotto_diag *diag)
 {
     const char *why = "";
-    int err = decode_frame(a);
+    int err = a->has_frame ? 0 : decode_frame(a);
 
-    if (err == AVERROR_EOF) {
-        if (convert_flush(&a->convert))
-            return fail(a, AVERROR(ENOMEM), "", diag);
-        a->at_end = a->convert.n == 0;
-        if (a->at_end && a->n_frames == 0 && (a->n_damaged || a->read_error))
-            return fail(a, a->read_error ? a->read_error : a->decode_error,
-                        "nothing in it can be decoded", diag);
-    } else if (err < 0) {
+    if (err == AVERROR_EOF)
+        return finish(a, diag);
+    if (err < 0)
         return fail(a, err, "decoding failed", diag);
-    } else {
-        int n_skip = (int)FFMIN(a->skip_frame, a->frame->nb_samples);
-        a->skip_frame -= n_skip;
-        err = convert_frame(&a->convert, a->frame, n_skip, &why);
-        av_frame_unref(a->frame);
-        if (err)
-            return diag_set(diag, err, a->name, "%s: %s", a->name, why);
-    }
+    a->has_frame = false;
+    int n_skip = FFMIN(a->skip_frame, a->frame->nb_samples);
+    a->skip_frame -= n_skip;
+    err = convert_frame(&a->convert, a->frame, n_skip, &why);
+    av_frame_unref(a->frame);
+    if (err)
+        return diag_set(diag, err, a->name, "%s: %s", a->name, why);
     a->n_done += (int64_t)a->convert.n;
-    if (a->at_end)
-        describe_damage(a);
     return 0;
 }
 
@@ -420,23 +417,87 @@ int audio_read(struct audio *a, float *dst, size_t max, size_t *n_read, struct s
     return 0;
 }
 
-int audio_open(struct audio **out, const char *path, const struct audio_params *params,
-               struct sotto_diag *diag)
+/* May a seek be trusted to land where its timestamps say? Of the formats whose timestamps count
+ * samples, those are left out in which they start again (chained Ogg) or are guesses (ADTS). */
+static bool can_seek(const struct audio *a, int rate)
+{
+    static const char exact[] = "wav,w64,aiff,caf,flac,mp3,mov,mp4";
+    AVRational unit = a->format->streams[a->stream]->time_base;
+
+    return unit.num > 0 && (int64_t)unit.num * rate <= unit.den &&
+           av_match_list(a->format->iformat->name, exact, ',') > 0;
+}
+
+/*
+ * Goes to `start` (a sample at 16 kHz) without decoding all before it, such that the samples are
+ * still those of a whole read: decoding begins seconds earlier, and the resampler at a sample that
+ * both rates share. Returns 0, a fault, or 1 if that is not possible and `a` must be opened again.
+ */
+static int seek_to(struct audio *a, int64_t start)
+{
+    AVRational unit = a->format->streams[a->stream]->time_base;
+    int err = decode_frame(a);
+    int64_t first = a->frame->pts;
+    int rate = a->frame->sample_rate;
+
+    if (err < 0)
+        return err == AVERROR_EOF ? 1 : err;
+    if (first == AV_NOPTS_VALUE || !can_seek(a, rate))
+        return 1;
+    int64_t want = av_rescale(start - SEEK_PREROLL_S * AUDIO_RATE, rate, AUDIO_RATE);
+    int64_t stamp = first + av_rescale_q(want, (AVRational){1, rate}, unit);
+    if (avformat_seek_file(a->format, a->stream, INT64_MIN, stamp, stamp, 0) < 0)
+        return 1;
+    avcodec_flush_buffers(a->decoder);
+    damage_init(&a->damage);
+    err = decode_frame(a);
+    if (err < 0)
+        return err == AVERROR_EOF ? 1 : err;
+
+    int64_t at = av_rescale_q(a->frame->pts - first, unit, (AVRational){1, rate});
+    int64_t shared = rate / av_gcd(rate, AUDIO_RATE);
+    if (a->frame->pts == AV_NOPTS_VALUE || a->frame->sample_rate != rate || at < 0 || at > want)
+        return 1;
+    a->skip_frame = (int)((shared - at % shared) % shared);
+    a->n_done = (at + a->skip_frame) / shared * (AUDIO_RATE / av_gcd(rate, AUDIO_RATE));
+    a->skip = start - a->n_done;
+    a->has_frame = true;
+    damage_init(&a->damage);
+    return 0;
+}
+
+static int open_at(struct audio **out, const char *path, const struct audio_params *p,
+                   bool may_seek, struct sotto_diag *diag)
 {
     struct audio *a = mem_calloc(1, sizeof *a);
 
     if (!a)
         return diag_set(diag, SOTTO_ENOMEM, path, "%s: out of memory", path);
     a->source.fd = -1;
-    int err = open_all(a, path, params, diag);
+    damage_init(&a->damage);
+    a->skip = p->start_s > 0 ? llrint(fmin(p->start_s, 1e9) * AUDIO_RATE) : 0;
+    int err = open_all(a, path, p, diag);
+    if (!err && may_seek && a->source.seekable && a->skip >= SEEK_MIN_S * AUDIO_RATE) {
+        err = seek_to(a, a->skip);
+        if (err < 0)
+            err = fail(a, err, "decoding failed", diag);
+        else if (err > 0 && a->source.borrowed)
+            lseek(a->source.fd, a->source.base, SEEK_SET);
+    }
     if (err) {
         audio_close(&a);
         return err;
     }
-    if (params->start_s > 0)
-        a->skip = (int64_t)llrint(fmin(params->start_s, 1e12) * AUDIO_RATE);
     *out = a;
     return 0;
+}
+
+int audio_open(struct audio **out, const char *path, const struct audio_params *params,
+               struct sotto_diag *diag)
+{
+    int err = open_at(out, path, params, true, diag);
+
+    return err > 0 ? open_at(out, path, params, false, diag) : err;
 }
 
 double audio_duration_s(const struct audio *a)
@@ -451,5 +512,5 @@ double audio_duration_s(const struct audio *a)
 
 const char *audio_warning(const struct audio *a)
 {
-    return a->warning[0] ? a->warning : NULL;
+    return a->damage.text[0] ? a->damage.text : NULL;
 }

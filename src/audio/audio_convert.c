@@ -20,7 +20,11 @@
 // FFmpeg 5.1 replaced (channels, mask) by AVChannelLayout; 7.0 removed the former.
 #define HAVE_CH_LAYOUT (LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 24, 100))
 
-enum { LOG_QUIETER = 100, FLUSH_SAMPLES = 4096 };
+enum {
+    LOG_QUIETER = 100, // see audio.c
+    FLUSH_SAMPLES = 4096,
+    MAX_CHANNELS = 64, // of libswresample (swresample_internal.h, SWR_CH_MAX)
+};
 
 #if HAVE_CH_LAYOUT
 int convert_frame_channels(const AVFrame *frame)
@@ -83,11 +87,9 @@ static SwrContext *new_resampler(AVFrame *frame, bool mono)
 /* Where FFmpeg knows no layout (say, 9 channels), the program gives up; we weigh all alike. */
 static int init_with_equal_weights(struct convert *c, const AVFrame *frame)
 {
-    double weights[64];
+    double weights[MAX_CHANNELS];
     int n = convert_frame_channels(frame);
 
-    if (n < 1 || n > 64)
-        return AVERROR(EINVAL);
     for (int i = 0; i < n; i++)
         weights[i] = 1.0 / n;
     int err = swr_set_matrix(c->swr, weights, n);
@@ -233,15 +235,14 @@ static int input_planes(struct convert *c, const AVFrame *frame, int n_skip, con
 
 int convert_frame(struct convert *c, AVFrame *frame, int n_skip, const char **why)
 {
-    enum { MAX_PLANES = 1024 };
-    const uint8_t *planes[MAX_PLANES];
+    const uint8_t *planes[MAX_CHANNELS];
     int n_channels = convert_frame_channels(frame);
 
     c->pos = c->n = 0;
     if (frame->nb_samples <= n_skip)
         return 0;
-    *why = "its number of channels cannot be handled";
-    if (n_channels < 1 || n_channels > MAX_PLANES)
+    *why = "it has more than 64 channels; choose one";
+    if (n_channels < 1 || (n_channels > MAX_CHANNELS && c->channel < 0))
         return SOTTO_EAUDIO;
     *why = "the chosen channel is missing in a part of it";
     if (c->channel >= n_channels)

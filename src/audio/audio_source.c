@@ -43,8 +43,10 @@ static int read_bytes(void *opaque, uint8_t *buf, int size)
         if (source_abort(s) || (!s->seekable && wait_readable(s) != 0))
             return AVERROR_EXIT;
         ssize_t n = read(s->fd, buf, (size_t)size);
-        if (n > 0)
+        if (n > 0) {
+            s->n_read += n;
             return (int)n;
+        }
         if (n == 0)
             return AVERROR_EOF;
         if (errno != EINTR && errno != EAGAIN) {
