@@ -71,9 +71,9 @@ static int refuse_to_open(AVFormatContext *format, AVIOContext **pb, const char 
  * gives a clear message. */
 static bool is_list_of_files(const AVInputFormat *format)
 {
-    static const char lists[] = "hls,applehttp,concat,dash,imf,sdp,rtsp,rtp,image2,"
-                                "webm_dash_manifest,lavfi,avisynth,vapoursynth,mlv";
-    return av_match_list(format->name, lists, ',') > 0 || (format->flags & AVFMT_NOFILE);
+    static const char lists[] = "hls,applehttp,concat,dash,imf,sdp,rtsp,rtp,webm_dash_manifest,"
+                                "lavfi,avisynth,vapoursynth,mlv";
+    return av_match_list(format->name, lists, ',') > 0;
 }
 
 /* Turns FFmpeg's error into ours; an abort or a failed read is behind it more often than not. */
@@ -87,6 +87,8 @@ static int fail(const struct audio *a, int err, const char *what, struct sotto_d
         return diag_set(diag, SOTTO_ENOMEM, a->name, "%s: out of memory", a->name);
     if (a->source.read_errno)
         return diag_errno(diag, a->source.read_errno, a->name, "read");
+    if (a->source.pb && a->source.n_read == 0)
+        return diag_set(diag, SOTTO_EAUDIO, a->name, "%s is empty (0 bytes)", a->name);
     av_strerror(err, text, sizeof text);
     return diag_set(
         diag, SOTTO_EAUDIO, a->name, "%s: %s (%s)%s", a->name, what, text,
@@ -116,6 +118,8 @@ static int open_format(struct audio *a, const char *url, struct sotto_diag *diag
     a->format->interrupt_callback = (AVIOInterruptCB){interrupted, a};
 
     int err = av_probe_input_buffer2(a->source.pb, &kind, url, a->format, 0, 0);
+    if (err >= 0 && (kind->flags & AVFMT_NOFILE)) // image2, by the name's ending alone (".raw")
+        err = AVERROR_INVALIDDATA;
     if (err < 0)
         return fail(a, err, "not an audio or video file that FFmpeg knows", diag);
     if (is_list_of_files(kind))
