@@ -192,7 +192,6 @@ $(SCRIPTS): $(BUILD)/tests/%: tests/%
 	@mkdir -p $(@D)
 	@cp -p $< $@
 
-.SECONDARY: $(OBJS)
 -include $(OBJS:.o=.d)
 
 # ---- running ---------------------------------------------------------------------------------
