@@ -92,7 +92,7 @@ void damage_describe(struct damage *d, const struct source *source, double done_
                      bool mp3, bool ogg)
 {
     char why[AV_ERROR_MAX_STRING_SIZE] = "";
-    double slack_s = fmax(0.25, 0.005 * claimed_s);
+    double slack_s = fmax(0.1, 0.005 * claimed_s);
 
     d->text[0] = '\0';
     if (claimed_s > 0 && done_s < claimed_s - slack_s) {
@@ -103,11 +103,8 @@ void damage_describe(struct damage *d, const struct source *source, double done_
     } else if (d->cut || (mp3 && mp3_is_cut(d)) || (ogg && ogg_is_cut(source))) {
         add(d, "the recording breaks off after %.2f seconds", done_s);
     }
-    if (d->n_damaged) {
-        av_strerror(d->decode_error, why, sizeof why);
-        add(d, "damaged packets: %lld of %lld (%s)", (long long)d->n_damaged,
-            (long long)d->n_packets, why);
-    }
+    if (d->n_damaged)
+        add(d, "damaged packets: %lld of %lld", (long long)d->n_damaged, (long long)d->n_packets);
     if (d->n_not_finite)
         add(d, "%lld samples are not numbers and were taken as silence",
             (long long)d->n_not_finite);
