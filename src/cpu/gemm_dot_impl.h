@@ -44,14 +44,13 @@ INLINE void dot_group_step(dot_acc (*acc)[GEMM_NV], const struct dot_tile *t, in
 {
     vi w[GEMM_NV];
 
-    UNROLL for (int j = 0; j < GEMM_NV; j++)
-        w[j] = dot_weights(t->w + ((size_t)group * GEMM_NR + (size_t)j * VW) *
-                                      (DOT_GROUP * DOT_W_BYTES));
-    UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int j = 0; j < GEMM_NV; j++) w[j] =
+        dot_weights(t->w + ((size_t)group * GEMM_NR + (size_t)j * VW) * (DOT_GROUP * DOT_W_BYTES));
+    UNROLL for (int r = 0; r < rows; r++)
+    {
         const uint8_t *p = t->a + (size_t)r * t->a_bytes + (size_t)group * 4;
         vi a = v_set_i(n_bytes == 4 ? dot_group(p) : dot_group_part(p, n_bytes));
-        UNROLL for (int j = 0; j < GEMM_NV; j++)
-            acc[r][j] = dot_step(acc[r][j], w[j], a);
+        UNROLL for (int j = 0; j < GEMM_NV; j++) acc[r][j] = dot_step(acc[r][j], w[j], a);
     }
 }
 
@@ -59,7 +58,8 @@ INLINE void dot_group_step(dot_acc (*acc)[GEMM_NV], const struct dot_tile *t, in
 INLINE void dot_to_float(const struct gemm_args *g, dot_acc (*acc)[GEMM_NV], vf (*y)[GEMM_NV],
                          int row, int col, const int rows)
 {
-    UNROLL for (int j = 0; j < GEMM_NV; j++) {
+    UNROLL for (int j = 0; j < GEMM_NV; j++)
+    {
         vf scale = v_set(1.0f);
         vi correction = v_set_i(0);
         if (!DOT_IS_FLOAT) {
@@ -70,12 +70,13 @@ INLINE void dot_to_float(const struct gemm_args *g, dot_acc (*acc)[GEMM_NV], vf 
             if (DOT_OFFSET)
                 correction = v_load_i_part(g->w->sum + c, n) * DOT_OFFSET;
         }
-        UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int r = 0; r < rows; r++)
+        {
             if (DOT_IS_FLOAT)
                 y[r][j] = (vf)acc[r][j];
             else
-                y[r][j] = v_to_float((vi)acc[r][j] - correction) *
-                          (scale * g->quant_scale[row + r]);
+                y[r][j] =
+                    v_to_float((vi)acc[r][j] - correction) * (scale * g->quant_scale[row + r]);
         }
     }
 }
@@ -97,12 +98,24 @@ INLINE void dot_tile(const struct gemm_args *g, struct dot_tile t, const int row
 INLINE void dot_tile_of(const struct gemm_args *g, struct dot_tile t, int rows)
 {
     switch (rows) {
-    case 1: dot_tile(g, t, 1); break;
-    case 2: dot_tile(g, t, 2); break;
-    case 3: dot_tile(g, t, 3); break;
-    case 4: dot_tile(g, t, 4); break;
-    case 5: dot_tile(g, t, 5); break;
-    default: dot_tile(g, t, 6); break;
+    case 1:
+        dot_tile(g, t, 1);
+        break;
+    case 2:
+        dot_tile(g, t, 2);
+        break;
+    case 3:
+        dot_tile(g, t, 3);
+        break;
+    case 4:
+        dot_tile(g, t, 4);
+        break;
+    case 5:
+        dot_tile(g, t, 5);
+        break;
+    default:
+        dot_tile(g, t, 6);
+        break;
     }
 }
 

@@ -10,10 +10,10 @@
 
 /* Where a tile's operands are. */
 struct float_tile {
-    const float *a;  // first row of activations
+    const float *a; // first row of activations
     size_t a_stride;
-    const void *w;   // panel
-    int row, col;    // of y
+    const void *w; // panel
+    int row, col;  // of y
 };
 
 INLINE vf load_weights(const void *w, size_t i, const enum gemm_format format)
@@ -30,12 +30,12 @@ INLINE void float_step(vf (*acc)[GEMM_NV], const struct float_tile *t, int k, co
 {
     vf w[GEMM_NV];
 
-    UNROLL for (int j = 0; j < GEMM_NV; j++)
-        w[j] = load_weights(t->w, (size_t)k * GEMM_NR + (size_t)j * VW, format);
-    UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int j = 0; j < GEMM_NV; j++) w[j] =
+        load_weights(t->w, (size_t)k * GEMM_NR + (size_t)j * VW, format);
+    UNROLL for (int r = 0; r < rows; r++)
+    {
         vf a = v_set(t->a[(size_t)r * t->a_stride + (size_t)k]);
-        UNROLL for (int j = 0; j < GEMM_NV; j++)
-            acc[r][j] = v_fma(a, w[j], acc[r][j]);
+        UNROLL for (int j = 0; j < GEMM_NV; j++) acc[r][j] = v_fma(a, w[j], acc[r][j]);
     }
 }
 
@@ -48,14 +48,11 @@ INLINE void float_tile(const struct gemm_args *g, struct float_tile t, const int
     int k = 0, n_k = g->w->k;
 
     for (; k + split <= n_k; k += split)
-        UNROLL for (int s = 0; s < split; s++)
-            float_step(acc[s], &t, k + s, rows, format);
+        UNROLL for (int s = 0; s < split; s++) float_step(acc[s], &t, k + s, rows, format);
     for (; split > 1 && k < n_k; k++)
         float_step(acc[0], &t, k, rows, format);
-    UNROLL for (int s = 1; s < split; s++)
-        UNROLL for (int r = 0; r < rows; r++)
-            UNROLL for (int j = 0; j < GEMM_NV; j++)
-                acc[0][r][j] += acc[s][r][j];
+    UNROLL for (int s = 1; s < split; s++) UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int j = 0; j < GEMM_NV; j++) acc[0][r][j] += acc[s][r][j];
     finish(g, acc[0], t.row, t.col, rows);
 }
 
@@ -63,12 +60,24 @@ INLINE void float_tile_of(const struct gemm_args *g, struct float_tile t, int ro
                           const enum gemm_format format)
 {
     switch (rows) {
-    case 1: float_tile(g, t, 1, format); break;
-    case 2: float_tile(g, t, 2, format); break;
-    case 3: float_tile(g, t, 3, format); break;
-    case 4: float_tile(g, t, 4, format); break;
-    case 5: float_tile(g, t, 5, format); break;
-    default: float_tile(g, t, 6, format); break;
+    case 1:
+        float_tile(g, t, 1, format);
+        break;
+    case 2:
+        float_tile(g, t, 2, format);
+        break;
+    case 3:
+        float_tile(g, t, 3, format);
+        break;
+    case 4:
+        float_tile(g, t, 4, format);
+        break;
+    case 5:
+        float_tile(g, t, 5, format);
+        break;
+    default:
+        float_tile(g, t, 6, format);
+        break;
     }
 }
 

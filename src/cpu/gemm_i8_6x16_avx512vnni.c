@@ -3,29 +3,7 @@
 #include "cpu/simd_avx2.h"
 
 enum { GEMM_NV = 2 };
-// Unsigned activations times signed weights, four per lane.
-typedef vi dot_acc;
-enum {
-    DOT_IS_FLOAT = 0,
-    DOT_GROUP = 4,
-    DOT_A_BYTES = 1,
-    DOT_W_BYTES = 1,
-    DOT_OFFSET = 128,
-    DOT_WIDEN = 0,
-};
-
-INLINE vi dot_weights(const uint8_t *p)
-{
-    return v_load_i(p);
-}
-
-// By hand: GCC 12 spills the sums round the intrinsic.
-INLINE vi dot_step(vi acc, vi w, vi a)
-{
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(w));
-    return acc;
-}
-
+#include "cpu/dot_avx512vnni256.h"
 #include "cpu/gemm_dot_impl.h"
 #include "cpu/pack_impl.h"
 

@@ -3,29 +3,7 @@
 #include "cpu/simd_neon.h"
 
 enum { GEMM_NV = 4 };
-// Pairs of 16-bit products, exact.
-typedef vi dot_acc;
-enum {
-    DOT_IS_FLOAT = 0,
-    DOT_GROUP = 2,
-    DOT_A_BYTES = 2,
-    DOT_W_BYTES = 1,
-    DOT_OFFSET = 0,
-    DOT_WIDEN = 1,
-};
-
-INLINE vi dot_weights(const uint8_t *p)
-{
-    v2b b;
-    memcpy(&b, p, sizeof b);
-    return (vi)__builtin_convertvector(b, v2h);
-}
-
-INLINE vi dot_step(vi acc, vi w, vi a)
-{
-    return acc + v_madd16(w, a);
-}
-
+#include "cpu/dot_madd16.h"
 #include "cpu/gemm_dot_impl.h"
 #include "cpu/pack_impl.h"
 

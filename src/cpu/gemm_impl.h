@@ -77,9 +77,8 @@ INLINE void finish(const struct gemm_args *g, vf (*acc)[GEMM_NV], int row, int c
 
     if (!whole || g->gelu) {
         float t[GEMM_MR][GEMM_NR];
-        UNROLL for (int r = 0; r < rows; r++)
-            UNROLL for (int j = 0; j < GEMM_NV; j++)
-                v_store(t[r] + j * VW, acc[r][j]);
+        UNROLL for (int r = 0; r < rows; r++) UNROLL for (int j = 0; j < GEMM_NV; j++)
+            v_store(t[r] + j * VW, acc[r][j]);
         if (whole)
             finish_tile_gelu(g, t, row, col, rows);
         else
@@ -88,22 +87,18 @@ INLINE void finish(const struct gemm_args *g, vf (*acc)[GEMM_NV], int row, int c
     }
     if (g->bias) {
         vf b[GEMM_NV];
-        UNROLL for (int j = 0; j < GEMM_NV; j++)
-            b[j] = v_load(g->bias + col + j * VW);
-        UNROLL for (int r = 0; r < rows; r++)
-            UNROLL for (int j = 0; j < GEMM_NV; j++)
-                acc[r][j] += b[j];
+        UNROLL for (int j = 0; j < GEMM_NV; j++) b[j] = v_load(g->bias + col + j * VW);
+        UNROLL for (int r = 0; r < rows; r++) UNROLL for (int j = 0; j < GEMM_NV; j++) acc[r][j] +=
+            b[j];
     }
     if (g->residual) {
         const float *p = g->residual + (size_t)row * g->residual_stride + col;
-        UNROLL for (int r = 0; r < rows; r++)
-            UNROLL for (int j = 0; j < GEMM_NV; j++)
-                acc[r][j] += v_load(p + (size_t)r * g->residual_stride + j * VW);
+        UNROLL for (int r = 0; r < rows; r++) UNROLL for (int j = 0; j < GEMM_NV; j++) acc[r][j] +=
+            v_load(p + (size_t)r * g->residual_stride + j * VW);
     }
     float *y = g->y + (size_t)row * g->y_stride + col;
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int j = 0; j < GEMM_NV; j++)
-            v_store(y + (size_t)r * g->y_stride + j * VW, acc[r][j]);
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int j = 0; j < GEMM_NV; j++)
+        v_store(y + (size_t)r * g->y_stride + j * VW, acc[r][j]);
 }
 
 #endif

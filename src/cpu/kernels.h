@@ -15,9 +15,9 @@
 
 /* One row: either a level's `init`, or a kernel for `format`. */
 struct cpu_kernel {
-    const char *target;             // "avx2": level, and suffix of its file
-    uint32_t needs;                 // cpu_flag bits
-    void (*init)(struct ops *ops);  // NULL in rows of matrix kernels
+    const char *target;            // "avx2": level, and suffix of its file
+    uint32_t needs;                // cpu_flag bits
+    void (*init)(struct ops *ops); // NULL in rows of matrix kernels
     enum gemm_format format;
     struct gemm_kernel gemm;
 };

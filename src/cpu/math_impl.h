@@ -45,8 +45,8 @@ INLINE vf v_gelu(vf x)
     p = v_fma(p, u, v_set(-1.1511110456243867f));
     p = v_fma(p, u, v_set(-1.0f));
     vf n = v_round(p);
-    vf half_erfc = exp_reduced((p - n) * 0.693147180559945309f) *
-                   (vf)((vu)(v_to_int(n) + 127) << 23);
+    vf half_erfc =
+        exp_reduced((p - n) * 0.693147180559945309f) * (vf)((vu)(v_to_int(n) + 127) << 23);
     return v_max(v_set(0.0f), x) - u * half_erfc;
 }
 

@@ -146,11 +146,10 @@ INLINE void attend_keys(const float *q, const float *k, size_t stride, int width
 
     for (; c + VW <= width; c += VW) {
         vf a = v_load(q + c);
-        UNROLL for (int i = 0; i < n; i++)
-            sums[i] = v_fma(a, v_load(k + (size_t)i * stride + c), sums[i]);
+        UNROLL for (int i = 0; i < n; i++) sums[i] =
+            v_fma(a, v_load(k + (size_t)i * stride + c), sums[i]);
     }
-    UNROLL for (int i = 0; i < n; i++)
-        scores[i] = v_sum(sums[i]);
+    UNROLL for (int i = 0; i < n; i++) scores[i] = v_sum(sums[i]);
     for (; c < width; c++)
         for (int i = 0; i < n; i++)
             scores[i] += q[c] * k[(size_t)i * stride + (size_t)c];
@@ -163,10 +162,9 @@ INLINE void attend_values(const float *p, const float *v, size_t stride, int n, 
     vf sums[8] = {{0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}};
 
     for (int i = 0; i < n; i++)
-        UNROLL for (int j = 0; j < n_vec; j++)
-            sums[j] = v_fma(v_set(p[i]), v_load(v + (size_t)i * stride + j * VW), sums[j]);
-    UNROLL for (int j = 0; j < n_vec; j++)
-        v_store(out + j * VW, sums[j]);
+        UNROLL for (int j = 0; j < n_vec; j++) sums[j] =
+            v_fma(v_set(p[i]), v_load(v + (size_t)i * stride + j * VW), sums[j]);
+    UNROLL for (int j = 0; j < n_vec; j++) v_store(out + j * VW, sums[j]);
 }
 
 static void attend_f32(const float *q, const float *k, const float *v, size_t stride, int n,
@@ -207,14 +205,16 @@ static float row_magnitude(const float *x, int n)
 
 INLINE vb quantise_lanes(vf x, float factor)
 {
-    return __builtin_convertvector(v_to_int(x * factor) + 128, vb);
+    vf v = x * factor, low = v_set(-127.0f);
+    v = v_select(v > low, v, low); // a NaN becomes -127, as in the plain version
+    return __builtin_convertvector(v_to_int(v) + 128, vb);
 }
 
 static void quantise_u8(const float *x, size_t x_stride, int n_rows, int n_cols, uint8_t *q,
                         size_t q_stride, float *scale)
 {
     for (int r = 0; r < n_rows; r++, x += x_stride, q += q_stride) {
-        float max = row_magnitude(x, n_cols), factor = max >= 1e-30f ? 127.0f / max : 0;
+        float max = row_magnitude(x, n_cols), factor = max > 1e-36f ? 127.0f / max : 0;
         int i = 0;
         for (; i + VW <= n_cols; i += VW) {
             vb b = quantise_lanes(v_load(x + i), factor);

@@ -118,7 +118,7 @@ INLINE void pack_i8(struct gemm_weights *w, const float *src, size_t n_stride, s
         int8_t *panel = (int8_t *)w->data + (size_t)p * panel_bytes;
         pack_magnitudes(&s, col, t, max);
         for (int j = 0; j < GEMM_NR; j++) {
-            inverse[j] = max[j] >= 1e-30f ? 127.0f / max[j] : 0.0f;
+            inverse[j] = max[j] > 1e-36f ? 127.0f / max[j] : 0.0f;
             sum[j] = 0;
         }
         for (int k0 = 0; k0 < w->k; k0 += PACK_K) {

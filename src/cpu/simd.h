@@ -17,11 +17,11 @@
 typedef float vf __attribute__((vector_size(4 * VW)));
 typedef int32_t vi __attribute__((vector_size(4 * VW)));
 typedef uint32_t vu __attribute__((vector_size(4 * VW)));
-typedef int16_t v2h __attribute__((vector_size(4 * VW)));  // two 16-bit numbers per lane
-typedef int8_t v2b __attribute__((vector_size(2 * VW)));   // two bytes per lane
+typedef int16_t v2h __attribute__((vector_size(4 * VW))); // two 16-bit numbers per lane
+typedef int8_t v2b __attribute__((vector_size(2 * VW)));  // two bytes per lane
 typedef uint8_t v2ub __attribute__((vector_size(2 * VW)));
-typedef uint16_t vh __attribute__((vector_size(2 * VW)));  // one 16-bit number per lane
-typedef uint8_t vb __attribute__((vector_size(VW)));       // one byte per lane
+typedef uint16_t vh __attribute__((vector_size(2 * VW))); // one 16-bit number per lane
+typedef uint8_t vb __attribute__((vector_size(VW)));      // one byte per lane
 
 INLINE vf v_load(const float *p)
 {
@@ -152,7 +152,7 @@ INLINE void v_store_f16_by_parts(uint16_t *p, vf x)
 {
     vu u = (vu)x, sign = u >> 16 & 0x8000, mag = u & 0x7fffffff;
     vu small = (vu)((vf)mag < 0x1p-14f);
-    vu subnormal = (vu)__builtin_convertvector((vf)(mag & small) * 0x1p24f, vi);
+    vu subnormal = (vu) __builtin_convertvector((vf)(mag & small) * 0x1p24f, vi);
     vu normal = (mag - (112u << 23)) >> 13, huge = (vu)(mag >= 0x47800000u);
     vu special = 0x7c00 | (mag >> 13 & 0x3ff);
     vu r = (small & subnormal) | (~small & ((huge & special) | (~huge & normal)));

@@ -2,7 +2,9 @@
 #ifndef CPU_SIMD_AVX2_H
 #define CPU_SIMD_AVX2_H
 
+#ifndef SOTTO_SIMDE // see simd_avx512.h
 #include <immintrin.h>
+#endif
 
 enum { VW = 8 };
 #include "cpu/simd.h"

@@ -44,18 +44,6 @@ INLINE vi v_madd16(vi a, vi b)
     return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 }
 
-#ifdef SOTTO_SIMDE
-// SIMDe 0.7.4 has no 16-lane fp16 conversion.
-INLINE vf v_load_f16(const uint16_t *p)
-{
-    return v_load_f16_by_parts(p);
-}
-
-INLINE void v_store_f16(uint16_t *p, vf x)
-{
-    v_store_f16_by_parts(p, x);
-}
-#else
 INLINE vf v_load_f16(const uint16_t *p)
 {
     return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
@@ -65,6 +53,5 @@ INLINE void v_store_f16(uint16_t *p, vf x)
 {
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT));
 }
-#endif
 
 #endif

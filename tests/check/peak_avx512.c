@@ -1,0 +1,16 @@
+/* Peak loops, avx512. */
+#include "cpu/simd_avx512.h"
+#include "cpu/dot_madd16.h"
+#define PEAK_DOT
+#include "check/peak_impl.h"
+#include "check/peak.h"
+
+double peak_float_avx512(void)
+{
+    return peak_float();
+}
+
+double peak_dot_avx512(void)
+{
+    return peak_dot();
+}

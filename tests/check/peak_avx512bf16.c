@@ -1,0 +1,11 @@
+/* Peak loops, avx512bf16. */
+#include "cpu/simd_avx512.h"
+#include "cpu/dot_avx512bf16.h"
+#define PEAK_DOT
+#include "check/peak_impl.h"
+#include "check/peak.h"
+
+double peak_dot_avx512bf16(void)
+{
+    return peak_dot();
+}

@@ -1,0 +1,11 @@
+/* Peak loops, avx512vnni. */
+#include "cpu/simd_avx512.h"
+#include "cpu/dot_avx512vnni.h"
+#define PEAK_DOT
+#include "check/peak_impl.h"
+#include "check/peak.h"
+
+double peak_dot_avx512vnni(void)
+{
+    return peak_dot();
+}

@@ -1,0 +1,11 @@
+/* Peak loops, neondot. */
+#include "cpu/simd_neon.h"
+#include "cpu/dot_neondot.h"
+#define PEAK_DOT
+#include "check/peak_impl.h"
+#include "check/peak.h"
+
+double peak_dot_neondot(void)
+{
+    return peak_dot();
+}

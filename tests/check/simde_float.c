@@ -1,0 +1,5 @@
+#include "check/simde.h"
+
+#ifdef SOTTO_SIMDE
+#include "cpu/gemm_avx512.c"
+#endif

@@ -1,0 +1,5 @@
+#include "check/simde.h"
+
+#ifdef SOTTO_SIMDE
+#include "cpu/ops_avx512.c"
+#endif
