@@ -192,6 +192,11 @@ static void test_timestamps_come_in_pairs(void **state)
     apply(&r, (int32_t[]){t0 + 10, A, t0 + 20, t0 + 20}, 4, &row);
     assert_true(allowed(&row, A));
     assert_false(allowed(&row, t0 + 21));
+    // The same if text came first of all (after a prefix).
+    flat(0);
+    apply(&r, (int32_t[]){A, t0 + 20}, 2, &row);
+    assert_false(allowed(&row, A));
+    assert_true(allowed(&row, t0 + 20));
     // The last timestamp there is: nothing later, text and the end remain.
     flat(0);
     apply(&r, (int32_t[]){t0 + 10, A, t0 + 1500, t0 + 1500, A}, 5, &row);
@@ -246,6 +251,11 @@ static void test_ties_go_to_the_lowest_id(void **state)
     assert_int_equal(ids[1], C);
     assert_int_equal(ids[2], t0 + 7);
     assert_int_equal(ids[3], 0);
+    flat(0); // one timestamp is left, and it equals the best text
+    logits[C] = logits[t0 + 1500] = 3;
+    apply(&r, (int32_t[]){t0, A, t0 + 1499, t0 + 1499, A}, 5, &row);
+    assert_true(allowed(&row, t0 + 1500));
+    assert_int_equal(row.best, C);
     rules_fini(&r);
 }
 

@@ -213,6 +213,8 @@ static void test_no_speech_position(void **state)
 
     struct outcome o = decode(speech, &p, later, 3, 2); // start token and last token are one row
     assert_close(o.no_speech, 0.25 / 2, 1e-5);          // with <|0.00|> at logit 0 beside them
+    assert_int_equal(o.n, 4);
+    assert_int_equal(o.tokens[1], A);
     o = decode(speech, &p, later, 3, 0);
     assert_close(o.no_speech, 0.25, 1e-5);
     o = decode(speech, &p, later, 3, -1);
@@ -255,6 +257,34 @@ static void test_beams_and_length_penalty_by_hand(void **state)
     assert_close(o.avg, log(0.36) / 2, 1e-5);
     p.length_penalty = 1;
     o = decode_short(tree, &p);
+    assert_tokens(&o, (int32_t[]){B}, 1);
+    p.length_penalty = 3; // -1.56 / (7 / 6) ** 3 = -0.98
+    o = decode_short(tree, &p);
+    assert_tokens(&o, (int32_t[]){A, C}, 2);
+}
+
+/* a and b are equally likely. */
+static void twins(const int32_t *t, int n, float *logits)
+{
+    (void)t;
+    nothing(logits);
+    if (n == 3)
+        logits[A] = logits[B] = 1;
+    else
+        logits[sp->eot] = 0;
+}
+
+static void test_equal_scores(void **state)
+{
+    (void)state;
+    struct search_params p = greedy();
+    p.without_timestamps = true;
+    p.beam_size = 2;
+    struct outcome o = decode_short(twins, &p); // both finish: the first wins
+    assert_tokens(&o, (int32_t[]){A}, 1);
+    p.sample_len =
+        1; // neither does: the reference lists unfinished beams from a sort read backwards
+    o = decode_short(twins, &p);
     assert_tokens(&o, (int32_t[]){B}, 1);
 }
 
@@ -722,6 +752,7 @@ int main(void)
         cmocka_unit_test(test_greedy_by_hand),
         cmocka_unit_test(test_no_speech_position),
         cmocka_unit_test(test_beams_and_length_penalty_by_hand),
+        cmocka_unit_test(test_equal_scores),
         cmocka_unit_test(test_patience),
         cmocka_unit_test(test_greedy_against_plain),
         cmocka_unit_test(test_beams_against_plain),

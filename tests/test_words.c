@@ -138,6 +138,19 @@ static void test_path_against_brute_force(void **state)
             }
 }
 
+/* Of equal costs dtw_cpu goes along the columns, even where that is the dearest of the three. */
+static void test_path_ties(void **state)
+{
+    (void)state;
+    const float equal[4] = {0, 0, 0, 0}, dearest[4] = {1, 0, -1, 1};
+    int row[4], col[4];
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(dtw_path(i ? dearest : equal, 2, 2, row, col), 3);
+        assert_true(row[1] == 1 && col[1] == 0);
+    }
+}
+
 static void test_path_of_nonsense_ends(void **state)
 {
     (void)state;
@@ -159,11 +172,12 @@ static void test_path_of_nonsense_ends(void **state)
 
 /* ---- words of tokens -------------------------------------------------------------------------- */
 
+// clang-format off
 static const char *const texts[] = {
-    " Hello",           ",",    " wor", "ld", "!",     " (", "yes", ")", " don", "'t", " \"",
-    " \xE3\x81",                                                         // 0..11
-    "\x82\xE3\x81\x84", "今日", "は",   "。", " café", " .", "..",  " ", // 12..19
+    " Hello", ",", " wor", "ld", "!", " (", "yes", ")", " don", "'t", " \"", " \xE3\x81", // 0..11
+    "\x82\xE3\x81\x84", "今日", "は", "。", " café", " .", "..", " ", "oh ",               // 12..20
 };
+// clang-format on
 enum { N_TEXTS = sizeof texts / sizeof *texts };
 #define T(i) (VOCAB_FIRST_TEXT + (i))
 
@@ -279,6 +293,7 @@ static void test_merge_punctuation(void **state)
     MERGE(" Hello/1| \"/1|", T(0), T(10)); // nothing after it to join
     MERGE(",/1| Hello/1|", T(1), T(0));
     MERGE(" Hello/1| ,/2|", T(0), T(19), T(1)); // a lone space counts as a mark before a word
+    MERGE("oh /1|,/1|", T(20), T(1));           // not behind a space
 }
 
 static void test_sets_and_languages(void **state)
@@ -358,7 +373,7 @@ static void test_correct(void **state)
     // after a pause, a first word that is too long is cut at its beginning
     struct sotto_word pause[2] = {{" a", 10, 13, 1}, {" b", 13, 13.2, 1}};
     s = segment(10, 13.2, pause, 2);
-    last = 5;
+    last = 11.5; // 1.5 s before its end: more than four medians
     wordtimes_correct(&s, &l, &last);
     assert_close(pause[0].start_s, 12.5, 1e-12);
     assert_close(pause[0].end_s, 13, 1e-12);
@@ -379,6 +394,15 @@ static void test_correct(void **state)
     assert_close(both[0].end_s, 13.5, 1e-12); // 14 - 0.5 > 14 / 2
     assert_close(both[1].start_s, 13.5, 1e-12);
     assert_close(both[0].start_s, 13, 1e-12);
+
+    // neither is too long for itself, but the two together are
+    struct sotto_word two[2] = {{" a", 10, 10.4, 1}, {" b", 10.4, 11.5, 1}};
+    s = segment(10.5, 11.5, two, 2);
+    last = 5;
+    wordtimes_correct(&s, &l, &last);
+    assert_close(two[0].end_s, 11, 1e-12);
+    assert_close(two[1].start_s, 11, 1e-12);
+    assert_close(two[0].start_s, 10.5, 1e-12);
 
     // a first word that begins long before its segment, a last one that ends long after it
     struct sotto_word far[2] = {{" a", 9, 10.2, 1}, {" b", 10.5, 12, 1}};
@@ -416,8 +440,23 @@ enum { POSITIONS = 200, HEADS = 3, TEXT_CTX = 120 };
 struct net_decoder {
     int spoken[TEXT_CTX + 1];
     int n_read, largest_step;
-    float probability; // of every text token
 };
+
+static float text_logit(int32_t token)
+{
+    return 0.3f * (float)(token % 7);
+}
+
+/* Mean probability of tokens under these logits. */
+static double mean_probability(const int32_t *tokens, int n)
+{
+    double sum = 0, all = 0;
+    for (int32_t v = 0; v < tokenizer_special(tok)->eot; v++)
+        all += exp(text_logit(v));
+    for (int i = 0; i < n; i++)
+        sum += exp(text_logit(tokens[i])) / all;
+    return sum / n;
+}
 
 void net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net_row *rows,
                       int n_rows, float *logits, const struct net_align *align)
@@ -439,9 +478,9 @@ void net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net
             }
         if (!rows[i].want_logits)
             continue;
-        // all text tokens the same, so each has 1 / eot; special tokens must not count
+        // special tokens must not count
         for (int v = 0; v < n_vocab; v++)
-            logits[v] = v < eot ? 0 : 20;
+            logits[v] = v < eot ? text_logit(v) : 20;
         logits += n_vocab;
     }
     d->largest_step = n_rows > d->largest_step ? n_rows : d->largest_step;
@@ -531,12 +570,43 @@ static void test_run(void **state)
         assert_word(&s.segments[0].words[1], " world!", 30.44, 30.8);
         assert_int_equal(s.segments[1].n_words, 1);
         assert_word(&s.segments[1].words[0], " don'tyes", 31.2, 31.76);
-        double p = 1.0 / tokenizer_special(tok)->eot;
-        assert_close(s.segments[0].words[1].probability, p, p * 1e-4);
+        // joined punctuation brings no probability of its own
+        assert_close(s.segments[0].words[0].probability, mean_probability(first + 1, 1), 1e-6);
+        assert_close(s.segments[0].words[1].probability, mean_probability(first + 3, 2), 1e-6);
+        assert_close(s.segments[1].words[0].probability, mean_probability(second + 1, 3), 1e-6);
         assert_close(s.segments[0].start_s, 30.0, 0.021);
         assert_close(s.segments[1].end_s, 31.76, 0.021);
         close_scene(&s);
     }
+}
+
+/* The word after the end of a sentence is cut to twice the median duration; what lies beyond the
+ * window's frames is not looked at. */
+static void test_run_guards(void **state)
+{
+    (void)state;
+    struct scene s;
+    int32_t text[] = {T(0), T(4), T(2), T(3)};
+    int at[] = {0, 20, 25, 60, 120};
+
+    open_scene(&s, 64);
+    speak(&s, at, 4);
+    s.window.n_segments = 1;
+    s.segments[0] =
+        (struct words_segment){.tokens = text, .n_tokens = 4, .start_s = 30, .end_s = 32.4};
+    assert_ok(words_run(s.w, &s.d, s.pool, &s.window), NULL);
+    assert_int_equal(s.segments[0].n_words, 2);
+    assert_word(&s.segments[0].words[0], " Hello!", 30, 30.4);
+    // durations 0.4, 0.1, 1.9: at most 0.8
+    assert_word(&s.segments[0].words[1], " world", 31.6, 32.4);
+    assert_close(s.segments[0].words[1].end_s - s.segments[0].words[1].start_s, 0.8, 0.041);
+
+    s.segments[0] =
+        (struct words_segment){.tokens = text, .n_tokens = 4, .start_s = 30, .end_s = 32.4};
+    s.window.n_frames = 101;
+    assert_ok(words_run(s.w, &s.d, s.pool, &s.window), NULL);
+    assert_true(s.segments[0].words[1].end_s <= 30 + 1.0);
+    close_scene(&s);
 }
 
 static void test_run_without_text(void **state)
@@ -646,6 +716,7 @@ int main(void)
         cmocka_unit_test(test_median),
         cmocka_unit_test(test_normalise),
         cmocka_unit_test(test_path_against_brute_force),
+        cmocka_unit_test(test_path_ties),
         cmocka_unit_test(test_path_of_nonsense_ends),
         cmocka_unit_test(test_split_on_spaces),
         cmocka_unit_test(test_split_on_characters),
@@ -657,6 +728,7 @@ int main(void)
         cmocka_unit_test(test_correct),
         cmocka_unit_test(test_end_of_words),
         cmocka_unit_test(test_run),
+        cmocka_unit_test(test_run_guards),
         cmocka_unit_test(test_run_without_text),
         cmocka_unit_test(test_run_with_too_much_text),
         cmocka_unit_test(test_run_out_of_memory),

@@ -13,8 +13,9 @@ void dtw_median7_add(float *dst, const float *src, int n);
 
 /*
  * The path of largest sum through `gain` (n_rows x n_cols, both >= 1) from the first to the last
- * element, each step going one row on, one column on, or both; of equal paths the one dtw_cpu takes.
- * `path_row`, `path_col`: n_rows + n_cols ints each. Returns the path's length or SOTTO_ENOMEM.
+ * element, each step going one row on, one column on, or both. Equal sums are settled as dtw_cpu
+ * does. `path_row`, `path_col`: n_rows + n_cols ints each. Returns the path's length or
+ * SOTTO_ENOMEM.
  */
 int dtw_path(const float *gain, int n_rows, int n_cols, int *path_row, int *path_col);
 
