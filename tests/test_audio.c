@@ -420,6 +420,10 @@ static void test_faults(void **state)
     snprintf(path, sizeof path, "%s/empty.wav", dir);
     test_write_file(path, "", 0);
     expect_error(path, NULL, SOTTO_EAUDIO, "is empty (0 bytes)");
+    static const int rates[] = {7, 2000000000}; // would take gigabytes and minutes to resample
+    for (int i = 0; i < 2; i++)
+        expect_error(write_wav("r.wav", (struct wav){1, 16, 1, rates[i]}, path, 4000), NULL,
+                     SOTTO_EAUDIO, "nothing in it can be decoded");
     struct recording r = read_all(CORPUS "/ok_no_samples.wav", NULL); // a valid, silent recording
     assert_int_equal(r.n, 0);
     assert_string_equal(r.warning, "");

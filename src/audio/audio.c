@@ -30,6 +30,8 @@
 
 // Beyond AV_LOG_TRACE, but a level is cut to 8 bits (libavutil/log.c), so no more than 199.
 enum { LOG_QUIETER = 100, MAX_EMPTY_READS = 1000, SEEK_MIN_S = 30, SEEK_PREROLL_S = 3 };
+// Other sample rates are damage; the resampler would take gigabytes and minutes for them.
+enum { RATE_MIN = 100, RATE_MAX = 4000000 };
 
 struct audio {
     char *name; // what messages call the recording
@@ -334,12 +336,13 @@ static int decode_frame(struct audio *a)
         int err = avcodec_receive_frame(a->decoder, a->frame);
         if (err == AVERROR_EOF || err == AVERROR(ENOMEM))
             return err;
-        if (err == 0 && a->frame->sample_rate > 0) {
+        if (err == 0 && a->frame->sample_rate >= RATE_MIN && a->frame->sample_rate <= RATE_MAX) {
             a->n_frames++;
             return 0;
         }
         if (err != AVERROR(EAGAIN))
             note_error(a, err ? err : AVERROR_INVALIDDATA);
+        av_frame_unref(a->frame);
         if (a->sent_end && err != 0)
             return AVERROR_EOF;
         if (!a->sent_end)

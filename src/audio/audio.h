@@ -1,6 +1,8 @@
 /*
  * Any audio or video file as mono fp32 samples at 16 kHz, read as a stream. The samples equal those
- * of openai/whisper's loader (ffmpeg -ac 1 -ar 16000 -f s16le, then / 32768).
+ * of openai/whisper's loader (ffmpeg -ac 1 -ar 16000 -f s16le, then / 32768), bit for bit, but that
+ * NaN and infinite samples are silence. Memory does not grow with the length. Nothing but `path` is
+ * ever opened: no playlists, no addresses.
  */
 #ifndef AUDIO_AUDIO_H
 #define AUDIO_AUDIO_H
@@ -14,7 +16,9 @@ enum { AUDIO_RATE = 16000 }; // samples per second
 struct audio_params {
     int stream;                       // index among the audio streams, -1: FFmpeg's choice
     int channel;                      // -1: mix all, else only this one
-    double start_s;                   // skip what lies before; 0: nothing
+    double start_s;                   // drop what lies before, exactly to the sample; 0: nothing.
+                                      // From 30 s on it seeks where that can be trusted (wav, aiff,
+                                      // caf, flac, mp3, mp4), else it decodes and drops
     bool (*should_abort)(void *user); // NULL: never
     void *user;
 };
@@ -31,8 +35,10 @@ int audio_open(struct audio **out, const char *path, const struct audio_params *
  * ABORTED. */
 int audio_read(struct audio *a, float *dst, size_t max, size_t *n_read, struct sotto_diag *diag);
 
-double audio_duration_s(const struct audio *a);   // as the file claims; negative if unknown
-const char *audio_warning(const struct audio *a); // NULL if all is well; borrowed
+double audio_duration_s(const struct audio *a); // as the file claims; negative if unknown
+/* What was wrong with the recording: it breaks off, packets are damaged, samples are not numbers.
+ * Known once audio_read has come to the end; NULL if all is well (or not yet known). Borrowed. */
+const char *audio_warning(const struct audio *a);
 void audio_close(struct audio **a);
 
 #endif

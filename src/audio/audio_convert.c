@@ -6,7 +6,6 @@
  */
 #include "audio/audio_convert.h"
 
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -257,10 +256,6 @@ int convert_frame(struct convert *c, AVFrame *frame, int n_skip, const char **wh
     *why = "out of memory";
     int n_in = frame->nb_samples - n_skip;
     double ratio = (double)AUDIO_RATE / frame->sample_rate;
-    if (n_in * ratio > INT_MAX / 4) {
-        *why = "its sample rate is out of range";
-        return SOTTO_EAUDIO;
-    }
     int n_out = (int)(n_in * ratio + 32);
     int64_t delay = swr_get_delay(c->swr, AUDIO_RATE);
     if (delay > 0)
