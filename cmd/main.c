@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libavutil/log.h>
+
 #include "commands.h"
 #include "exit.h"
 #include "help.h"
@@ -68,6 +70,7 @@ static int finish_stdout(int status)
 
 int main(int argc, char **argv)
 {
+    av_log_set_level(AV_LOG_QUIET); // our own words for damaged files; see src/audio/audio.c
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return finish_stdout(commands[i].run(argc - 1, argv + 1));
