@@ -242,7 +242,7 @@ struct sotto_options {
     int vad_min_speech_ms;       // default 250
     int vad_min_silence_ms;      // default 500 for cutting, see docs/transcription.md
     double vad_max_speech_s;     // default 0: no limit
-    int vad_speech_pad_ms;       // default 200
+    int vad_speech_pad_ms;       // default 400
     const char *vad_model;       // path of the Silero weights; NULL: the place `model fetch` puts them
 
     const struct sotto_clip *clips; // spans to transcribe, in order; NULL: everything

@@ -43,7 +43,7 @@ void vad_params_init(struct vad_params *p)
         .neg_threshold = NAN,
         .min_speech_ms = 250,
         .min_silence_ms = 500,
-        .speech_pad_ms = 200,
+        .speech_pad_ms = 400,
         .max_speech_s = 0,
     };
 }

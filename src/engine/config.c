@@ -32,7 +32,7 @@ void sotto_options_init(struct sotto_options *o)
         .vad_neg_threshold = NAN,
         .vad_min_speech_ms = 250,
         .vad_min_silence_ms = 500,
-        .vad_speech_pad_ms = 200,
+        .vad_speech_pad_ms = 400,
         .audio_stream = -1,
         .channel = -1,
     };

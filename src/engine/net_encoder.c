@@ -134,9 +134,12 @@ void net_encoder_close(struct net_encoder **encoder)
 // Polled between pieces of work. Only the calling thread (0) asks, the others see its answer.
 static bool stopped(struct net_encoder *e, int thread)
 {
-    if (thread == 0 && e->should_abort && e->should_abort(e->user))
-        atomic_store_explicit(&e->stop, true, memory_order_relaxed);
-    return atomic_load_explicit(&e->stop, memory_order_relaxed);
+    if (atomic_load_explicit(&e->stop, memory_order_relaxed))
+        return true;
+    if (thread != 0 || !e->should_abort || !e->should_abort(e->user))
+        return false;
+    atomic_store_explicit(&e->stop, true, memory_order_relaxed);
+    return true;
 }
 
 /* ---- row blocks -------------------------------------------------------------------------------- */

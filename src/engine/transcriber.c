@@ -4,13 +4,16 @@
  */
 #include "engine/transcriber.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "audio/audio.h"
+#include "base/datadir.h"
 #include "base/mem.h"
 
 enum { FEED_CHUNK = 5 * AUDIO_RATE }; // samples taken before the mode runs again
@@ -110,13 +113,17 @@ void sotto_model_get_info(const sotto_model *m, struct sotto_model_info *info)
 static int open_vad(struct sotto_transcriber *t, struct sotto_diag *diag)
 {
     const struct sotto_options *o = &t->config->opt;
+    char fetched[PATH_MAX] = "";
+    const char *path = o->vad_model ? o->vad_model : fetched;
     struct vad_params p;
 
     if (!o->vad)
         return 0;
-    if (!o->vad_model)
-        return diag_set(diag, SOTTO_EINVAL, NULL,
-                        "voice activity detection needs vad_model, the path of its weights");
+    if (!o->vad_model && (datadir_vad(fetched, sizeof fetched) || access(fetched, R_OK)))
+        return diag_set(diag, SOTTO_ENOENT, fetched,
+                        "voice activity detection has no weights%s%s: fetch them (sotto model fetch "
+                        "silero-vad), name them (vad_model), or turn it off",
+                        *fetched ? " at " : "", fetched);
     vad_params_init(&p);
     p.threshold = (float)o->vad_threshold;
     p.neg_threshold = (float)o->vad_neg_threshold;
@@ -124,7 +131,7 @@ static int open_vad(struct sotto_transcriber *t, struct sotto_diag *diag)
     p.min_silence_ms = o->vad_min_silence_ms;
     p.speech_pad_ms = o->vad_speech_pad_ms;
     p.max_speech_s = o->vad_max_speech_s;
-    int err = vad_model_open(&t->vad_model, o->vad_model, diag);
+    int err = vad_model_open(&t->vad_model, path, diag);
     if (!err && vad_open(&t->vad, t->vad_model, &p))
         err = diag_set(diag, SOTTO_ENOMEM, NULL, "out of memory");
     return err;

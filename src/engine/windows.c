@@ -89,6 +89,7 @@ static int take_spans(struct windows *w)
     int err = 0;
 
     if (!w->vad) {
+        cutter_decided(&w->cutter, w->n_fed);
         if (w->n_fed)
             err = cutter_span(&w->cutter, &(struct cutter_span){.end = w->n_fed, .open = true,
                                                                 .peak = -1, .mean = -1});

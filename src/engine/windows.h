@@ -3,11 +3,13 @@
  * at pauses; and the way back from a window's time to the recording's. A stream: samples in, windows
  * out as soon as nothing that follows can change them, in bounded memory.
  *
- * Rules. Every sample of every span is in exactly one window, in order; no window is longer than 30 s. Spans that follow each other share a window, with the natural sound between them as it was;
+ * Rules. Every sample of every span is in exactly one window, in order; no window is longer than
+ * 30 s. Spans that follow each other share a window, with the natural sound between them as it was;
  * a pause of more than 1 s (beyond the detector's padding) loses its middle. A window ends at the
- * longest pause between 24 and 30 s (late ones are preferred). A span that fits into a window is never cut; a longer one is cut
- * at its quietest place in the last 10 s of what the window can hold. A silence of more than 30 s
- * always ends the window. Without a detector all is one endless span, cut in the last 8 s.
+ * longest pause between 24 and 30 s (late ones are preferred). A span that fits into a window is
+ * never cut; a longer one is cut at its quietest place in the last 10 s of what the window can hold.
+ * A silence of more than 30 s always ends the window. Without a detector all is one endless span, cut
+ * in the last 8 s.
  */
 #ifndef ENGINE_WINDOWS_H
 #define ENGINE_WINDOWS_H
