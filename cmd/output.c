@@ -327,12 +327,19 @@ void output_close(struct output **o)
 
 void output_names(const struct output *o, char *dst, size_t size)
 {
-    size_t used = 0;
+    const struct output_file *first = &o->files[0];
     dst[0] = '\0';
-    for (int i = 0; i < o->n_files && used < size; i++) {
-        const struct output_file *f = &o->files[i];
-        if (f->final)
-            used += (size_t)snprintf(dst + used, size - used, "%s%s", i ? ", " : "",
-                                     f->is_partial ? f->partial : f->final);
+    if (!o->n_files || !first->final)
+        return;
+    const char *name = first->is_partial ? first->partial : first->final;
+    if (o->n_files == 1) {
+        snprintf(dst, size, "%s", name);
+        return;
     }
+    size_t used = (size_t)snprintf(dst, size, "%.*s.{", (int)(strrchr(name, '.') - name), name);
+    for (int i = 0; i < o->n_files && used < size; i++)
+        used += (size_t)snprintf(dst + used, size - used, "%s%s", i ? "," : "",
+                                 strrchr(o->files[i].final, '.') + 1);
+    if (used < size)
+        snprintf(dst + used, size - used, "}");
 }

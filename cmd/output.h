@@ -47,7 +47,7 @@ int output_commit(struct output *o, const char *language, bool partial,
 /* Drops what was not committed. Accepts NULL and a NULL output. */
 void output_close(struct output **o);
 
-/* The names the files have now, as "out/talk.srt, out/talk.txt"; "" for standard output. */
+/* The names the files have now, as "out/talk.srt" or "out/talk.{txt,srt}"; "" for standard output. */
 void output_names(const struct output *o, char *dst, size_t size);
 
 #endif

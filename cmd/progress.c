@@ -26,11 +26,13 @@ void progress_init(struct progress *p, bool wanted)
     p->enabled = wanted && isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
-void progress_begin(struct progress *p, const char *label)
+void progress_begin(struct progress *p, const char *label, double start_s)
 {
     snprintf(p->label, sizeof(p->label), "%s", label);
     p->drawn_s = 0;
-    p->base_done_s = -1;
+    p->start_s = start_s;
+    p->begin_s = progress_clock();
+    progress_update(p, start_s, -1);
 }
 
 /* "1:02:03" or "02:03". */
@@ -55,13 +57,16 @@ size_t progress_format(char *dst, size_t size, int width, const char *label, dou
     format_clock(left, left_s);
     snprintf(head, sizeof(head), "%s%s", label, *label ? " " : "");
     if (!known)
-        snprintf(tail, sizeof(tail), "%s done", done);
+        snprintf(tail, sizeof(tail), "%s%s", done_s > 0 ? done : "working",
+                 done_s > 0 ? " done" : "");
     else
         snprintf(tail, sizeof(tail), "%3d%% %s/%s%s%s%s", (int)(100 * part), done, total,
                  left_s >= 0 ? ", " : "", left_s >= 0 ? left : "", left_s >= 0 ? " left" : "");
     int room = width - 1 - (int)strlen(tail) - 3;
-    if (!known || room < BAR_MIN)
-        return (size_t)snprintf(dst, size, "%.*s", width - 1, tail);
+    if (!known || room < BAR_MIN) {
+        snprintf(dst, size < (size_t)width ? size : (size_t)width, "%s%s", known ? "" : head, tail);
+        return strlen(dst);
+    }
     if (room - (int)strlen(head) < BAR_MIN)
         head[0] = '\0';
     int n = room - (int)strlen(head) < BAR_MAX ? room - (int)strlen(head) : BAR_MAX;
@@ -71,14 +76,10 @@ size_t progress_format(char *dst, size_t size, int width, const char *label, dou
     return (size_t)snprintf(dst, size, "%s[%s] %s", head, bar, tail);
 }
 
-/* Seconds left by the speed since the first report; negative while there is too little to tell. */
-static double estimate_left(struct progress *p, double now, double done_s, double total_s)
+/* Seconds left by the speed so far; negative while there is too little to tell. */
+static double estimate_left(const struct progress *p, double now, double done_s, double total_s)
 {
-    if (p->base_done_s < 0) {
-        p->base_done_s = done_s;
-        p->base_clock_s = now;
-    }
-    double spent = now - p->base_clock_s, did = done_s - p->base_done_s;
+    double spent = now - p->begin_s, did = done_s - p->start_s;
     if (total_s <= 0 || did <= 0 || spent < ESTIMATE_AFTER_S)
         return -1;
     return fmax(0, total_s - done_s) * spent / did;

@@ -7,15 +7,15 @@
 
 struct progress {
     bool enabled;
-    bool shown;          // the line is on the screen now
-    double drawn_s;      // clock when the line was drawn last
-    double base_done_s;  // seconds done at the first report of the recording, negative before it,
-    double base_clock_s; // and its clock: the speed is measured from there
-    char label[64];      // "2/5 talk.mp3" or ""
+    bool shown;     // the line is on the screen now
+    double drawn_s; // clock when the line was drawn last
+    double begin_s; // clock when the recording began
+    double start_s; // the second of the recording it began at
+    char label[64]; // "2/5 talk.mp3" or ""
 };
 
 void progress_init(struct progress *p, bool wanted); // enabled only if stderr is a terminal
-void progress_begin(struct progress *p, const char *label);
+void progress_begin(struct progress *p, const char *label, double start_s);
 void progress_update(struct progress *p, double done_s, double total_s); // total < 0: unknown
 void progress_hide(struct progress *p); // before anything else is printed on the terminal
 

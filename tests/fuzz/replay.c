@@ -42,11 +42,10 @@ static int list_corpus(const char *dir, char **paths)
     DIR *d = opendir(dir);
     struct dirent *e;
     while (d && (e = readdir(d)) && n < MAX_FILES) {
-        char path[4096];
         if (e->d_name[0] == '.')
             continue;
-        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        paths[n++] = strdup(path);
+        if (asprintf(&paths[n], "%s/%s", dir, e->d_name) > 0)
+            n++;
     }
     if (d)
         closedir(d);
