@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -196,6 +197,8 @@ static int set_value(struct cli_options *o, const struct option_row *row, const 
     case OPTION_INT:
         return set_int(o, row, given, value, message);
     case OPTION_FLOAT:
+        o->temperature_given |= row->offset == offsetof(struct cli_options, lib.temperature);
+        o->increment_given |= row->offset == offsetof(struct cli_options, lib.temperature_increment);
         return set_float(o, row, given, value, message);
     case OPTION_TIME:
         return set_time(o, row, given, value, message);
@@ -489,6 +492,13 @@ static void finish_mode(struct cli_options *o)
         option_note(o, "--condition-on-previous-text has no effect with --batched");
 }
 
+/* A temperature by itself means exactly that one; a range is asked for by its step. */
+static void finish_temperature(struct cli_options *o)
+{
+    if (o->temperature_given && !o->increment_given)
+        o->lib.temperature_increment = 0;
+}
+
 static int finish(struct cli_options *o, char *message)
 {
     int err = finish_inputs(o, message);
@@ -496,8 +506,10 @@ static int finish(struct cli_options *o, char *message)
         err = finish_output(o, message);
     if (!err)
         err = finish_clips(o, message);
-    if (!err)
+    if (!err) {
         finish_mode(o);
+        finish_temperature(o);
+    }
     o->params.n_threads = o->lib.n_threads;
     return err;
 }

@@ -31,6 +31,7 @@ struct cli_options {
     bool help, version, man; // asked for: nothing else was checked
     const char *completion;  // shell, or NULL
 
+    bool temperature_given, increment_given; // --temperature; its increment
     bool mode_given, context_given; // --sequential or --batched; --condition-on-previous-text
     char *notes[OPTIONS_MAX_NOTES]; // owned: warnings, in order
     int n_notes;

@@ -392,7 +392,7 @@ const struct option_row options_table[] = {
     {"best-of", 0, false, GROUP_DECODE, OPTION_INT, LIB(best_of), OR_NONE(1, 16, 1), "N", "-bo", NULL,
      NULL, "samples to choose from when the temperature is above 0"},
     {"temperature", 0, true, GROUP_DECODE, OPTION_FLOAT, LIB(temperature), RANGE(0, 1), "X", "-tp", NULL,
-     NULL, "0: the likeliest text; above: sampling"},
+     NULL, "0: the likeliest text; above: sampling; given alone: no fallback"},
     {"temperature-increment-on-fallback", 0, false, GROUP_DECODE, OPTION_FLOAT,
      LIB(temperature_increment), OR_NONE(0, 1, 0), "X",
      "-tpi --temperature-inc --temperature-increment", NULL, NULL,

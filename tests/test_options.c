@@ -126,6 +126,12 @@ static void test_numbers(void **state)
     assert_close(o.lib.length_penalty, -1, 1e-12);
     assert_close(o.lib.temperature_increment, 0, 1e-12);
     assert_true(o.lib.seed == UINT64_MAX);
+    accept("--temperature 0 a.wav"); // given alone: exactly that one
+    assert_close(o.lib.temperature_increment, 0, 1e-12);
+    accept("--temperature 0.2 --temperature-increment-on-fallback 0.1 a.wav");
+    assert_close(o.lib.temperature_increment, 0.1, 1e-12);
+    accept("a.wav");
+    assert_close(o.lib.temperature_increment, 0.2, 1e-12);
     accept("--no-fallback a.wav");
     assert_close(o.lib.temperature_increment, 0, 1e-12);
     reject("--beam-size 17 a.wav", "--beam-size: '17' is not a whole number from 1 to 16");
