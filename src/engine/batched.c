@@ -243,13 +243,13 @@ static void map_times(const struct item *it)
 {
     for (int i = 0; i < it->segments.n; i++) {
         struct segment *s = &it->segments.items[i];
-        s->start_s = windows_map_s(&it->window, it->offset_s + s->start_s, false);
-        s->end_s = windows_map_s(&it->window, it->offset_s + s->end_s, true);
+        windows_map_span(&it->window, it->offset_s + s->start_s, it->offset_s + s->end_s,
+                         &s->start_s, &s->end_s);
         s->seek_s = windows_map_s(&it->window, it->offset_s, false);
         for (int w = 0; w < s->n_words; w++) {
             struct sotto_word *word = &s->words[w];
-            word->start_s = windows_map_s(&it->window, it->offset_s + word->start_s, false);
-            word->end_s = windows_map_s(&it->window, it->offset_s + word->end_s, true);
+            windows_map_span(&it->window, it->offset_s + word->start_s, it->offset_s + word->end_s,
+                             &word->start_s, &word->end_s);
         }
         s->temperature = it->job.temperature;
         s->avg_logprob = it->job.avg_logprob;
