@@ -24,8 +24,11 @@ void sound_white(float *x, size_t n)
 void sound_voice(float *x, size_t n)
 {
     enum { N_HARMONICS = 32, SYLLABLE = SOUND_RATE / 4 };
-    static const double formant[5][3] = {
-        {730, 1090, 2440}, {270, 2290, 3010}, {530, 1840, 2480}, {570, 840, 2410}, {300, 870, 2240}};
+    static const double formant[5][3] = {{730, 1090, 2440},
+                                         {270, 2290, 3010},
+                                         {530, 1840, 2480},
+                                         {570, 840, 2410},
+                                         {300, 870, 2240}};
     uint64_t state = 2;
     for (size_t i = 0; i < n; i++) {
         const double t = (double)i / SOUND_RATE, *f = formant[i / SYLLABLE % 5];
@@ -137,8 +140,8 @@ static void melody(float *x, size_t n) // with a drum on each beat
     uint64_t state = 7;
     for (size_t i = 0; i < n; i++) {
         double t = (double)i / SOUND_RATE, beat = fmod(t, 0.4);
-        double drum = 0.3 * exp(-beat * 40) * noise(&state) +
-                      0.4 * exp(-beat * 15) * sin(two_pi * 60 * beat);
+        double drum =
+            0.3 * exp(-beat * 40) * noise(&state) + 0.4 * exp(-beat * 15) * sin(two_pi * 60 * beat);
         x[i] = (float)(0.3 * tone(key(tune[(int)(t / 0.4) % 16]), beat, 2) + drum);
     }
 }
@@ -174,9 +177,17 @@ static void clicks(float *x, size_t n) // a ticking clock
 }
 
 const struct sound sounds_other[] = {
-    {"silence", silence},       {"faint noise", faint},     {"white noise", sound_white},
-    {"loud white noise", white_loud}, {"pink noise", pink}, {"mains hum", hum},
-    {"rain", rain},             {"chords", chords},         {"melody", melody},
-    {"dog", dog},               {"alarm clock", alarm_clock}, {"ticking clock", clicks},
+    {"silence", silence},
+    {"faint noise", faint},
+    {"white noise", sound_white},
+    {"loud white noise", white_loud},
+    {"pink noise", pink},
+    {"mains hum", hum},
+    {"rain", rain},
+    {"chords", chords},
+    {"melody", melody},
+    {"dog", dog},
+    {"alarm clock", alarm_clock},
+    {"ticking clock", clicks},
 };
 const int n_sounds_other = sizeof(sounds_other) / sizeof(sounds_other[0]);

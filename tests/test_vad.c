@@ -193,7 +193,8 @@ struct rule_case {
 };
 
 /* Runs the rule chunk by chunk, checks its promises on the way, returns how many spans came. */
-static int run_rule(struct vad_rule *r, const float *p, int n, int64_t total, struct vad_span *spans)
+static int run_rule(struct vad_rule *r, const float *p, int n, int64_t total,
+                    struct vad_span *spans)
 {
     int n_spans = 0;
     int64_t decided = 0, start = 0;
@@ -205,7 +206,8 @@ static int run_rule(struct vad_rule *r, const float *p, int n, int64_t total, st
         else
             assert_ok(vad_rule_finish(r, total), NULL);
         while (vad_rule_next(r, &s)) {
-            assert_true(s.start >= decided && s.start >= start && s.end > s.start && s.end <= total);
+            assert_true(s.start >= decided && s.start >= start && s.end > s.start &&
+                        s.end <= total);
             assert_true(s.peak <= 1 && s.mean <= s.peak && s.mean > 0);
             if (promised.start >= 0) {
                 assert_int_equal(s.start, promised.start);
@@ -449,13 +451,13 @@ static void test_packaged_sounds(void **state)
 static void test_recorded_speech(void **state)
 {
     (void)state;
-    static const char *const names[] = {
-        "cards/001.wav", "cards/005.wav",
-        "librivox/sense_and_sensibility_01_austen_64kb-0870.wav",
-        "librivox/sense_and_sensibility_01_austen_64kb-0880.wav",
-        "librivox/sense_and_sensibility_01_austen_64kb-0890.wav",
-        "librivox/sense_and_sensibility_01_austen_64kb-0920.wav",
-        "librivox/sense_and_sensibility_01_austen_64kb-0930.wav"};
+    static const char *const names[] = {"cards/001.wav",
+                                        "cards/005.wav",
+                                        "librivox/sense_and_sensibility_01_austen_64kb-0870.wav",
+                                        "librivox/sense_and_sensibility_01_austen_64kb-0880.wav",
+                                        "librivox/sense_and_sensibility_01_austen_64kb-0890.wav",
+                                        "librivox/sense_and_sensibility_01_austen_64kb-0920.wav",
+                                        "librivox/sense_and_sensibility_01_austen_64kb-0930.wav"};
     struct vad_model *m = open_weights();
     struct vad *v = open_stream(m);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -496,10 +498,9 @@ static void patch(uint8_t *data, const char *from, const char *to)
 static void test_bad_weights(void **state)
 {
     (void)state;
-    static const char *const changes[][3] = {
-        {"conv3.bias", "conv9.bias", "conv3.bias"},
-        {"[258,1,256]", "[256,1,258]", "stft_conv.weight"},
-        {"\"F32\"", "\"I32\"", "stft_conv.weight"}};
+    static const char *const changes[][3] = {{"conv3.bias", "conv9.bias", "conv3.bias"},
+                                             {"[258,1,256]", "[256,1,258]", "stft_conv.weight"},
+                                             {"\"F32\"", "\"I32\"", "stft_conv.weight"}};
     char path[TEST_PATH];
     size_t size;
     test_model(weights_name, path);
@@ -546,10 +547,10 @@ static void test_other_spectrum(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden_network), cmocka_unit_test(test_feed_sizes),
-        cmocka_unit_test(test_bad_samples),    cmocka_unit_test(test_golden_rule),
-        cmocka_unit_test(test_rule_by_hand),   cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_made_sounds),    cmocka_unit_test(test_packaged_sounds),
+        cmocka_unit_test(test_golden_network),  cmocka_unit_test(test_feed_sizes),
+        cmocka_unit_test(test_bad_samples),     cmocka_unit_test(test_golden_rule),
+        cmocka_unit_test(test_rule_by_hand),    cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_made_sounds),     cmocka_unit_test(test_packaged_sounds),
         cmocka_unit_test(test_recorded_speech), cmocka_unit_test(test_bad_weights),
         cmocka_unit_test(test_other_spectrum),
     };

@@ -64,10 +64,14 @@ static int cut(const struct cutter_params *p, const struct range *spans, int n, 
             assert_ok(cutter_span(&c, &(struct cutter_span){.start = spans[done].start,
                                                             .end = spans[done].end,
                                                             .peak = 0.9f,
-                                                            .mean = 0.5f}), NULL);
+                                                            .mean = 0.5f}),
+                      NULL);
         if (done < n && spans[done].start < now)
-            assert_ok(cutter_span(&c, &(struct cutter_span){.start = spans[done].start, .end = now,
-                                                            .open = true, .mean = 0.5f}), NULL);
+            assert_ok(cutter_span(&c, &(struct cutter_span){.start = spans[done].start,
+                                                            .end = now,
+                                                            .open = true,
+                                                            .mean = 0.5f}),
+                      NULL);
         cutter_decided(&c, done < n && spans[done].start < now ? spans[done].start : now);
         if (now == end)
             cutter_finish(&c);
@@ -106,8 +110,8 @@ static void check_window(const struct cutter_params *p, const struct window *w)
 }
 
 // Each sample of each span is in exactly one piece; what else is there is silence beside spans.
-static void check_cover(const struct range *spans, int n, const struct window *windows, int n_windows,
-                        const struct cutter_params *p)
+static void check_cover(const struct range *spans, int n, const struct window *windows,
+                        int n_windows, const struct cutter_params *p)
 {
     int64_t last = -1, silence = 0, total = 0;
     int span = 0;
@@ -138,8 +142,8 @@ static void check_cover(const struct range *spans, int n, const struct window *w
 }
 
 // A cut lies in a span that no window could hold, away from its ends.
-static void check_cuts(const struct range *spans, int n, const struct window *windows, int n_windows,
-                       const struct cutter_params *p)
+static void check_cuts(const struct range *spans, int n, const struct window *windows,
+                       int n_windows, const struct cutter_params *p)
 {
     for (int i = 0; i < n_windows; i++) {
         const struct window *w = &windows[i];
@@ -160,7 +164,8 @@ static void check_cuts(const struct range *spans, int n, const struct window *wi
 }
 
 // Two windows in a row could not have been one, unless the first was full enough to end at a pause.
-static void check_packing(const struct window *windows, int n_windows, const struct cutter_params *p)
+static void check_packing(const struct window *windows, int n_windows,
+                          const struct cutter_params *p)
 {
     for (int i = 0; i + 1 < n_windows; i++) {
         const struct window *a = &windows[i], *b = &windows[i + 1];
@@ -218,7 +223,10 @@ static void test_by_hand(void **state)
     struct cutter_params p;
     struct window w[10];
     cutter_params_init(&p, true);
-#define S(a, b) {(int64_t)((a) * SECOND), (int64_t)((b) * SECOND)}
+#define S(a, b)                                                                                    \
+    {                                                                                              \
+        (int64_t)((a)*SECOND), (int64_t)((b)*SECOND)                                               \
+    }
     // Short gaps stay, a long one keeps half a second on either side.
     const struct range joined[] = {S(1, 5), S(5.5, 9), S(14, 20)};
     assert_int_equal(cut(&p, joined, 3, 0, w), 1);
@@ -370,9 +378,9 @@ static void test_with_detector(void **state)
     vad_params_init(&p);
     assert_ok(vad_open(&v, m, &p), NULL);
     sound_voice(x, n);
-    memset(x, 0, 3 * SECOND * sizeof(float));                // silence before
-    memset(x + 20 * SECOND, 0, 6 * SECOND * sizeof(float));  // 6 s of silence after 17 s
-    memset(x + 33 * SECOND, 0, 2 * SECOND * sizeof(float));  // 2 s; then 65 s without a pause
+    memset(x, 0, 3 * SECOND * sizeof(float));                 // silence before
+    memset(x + 20 * SECOND, 0, 6 * SECOND * sizeof(float));   // 6 s of silence after 17 s
+    memset(x + 33 * SECOND, 0, 2 * SECOND * sizeof(float));   // 2 s; then 65 s without a pause
     memset(x + 100 * SECOND, 0, 40 * SECOND * sizeof(float)); // 40 s; then 10 s
     int n_a = stream(v, x, n, 4000, a);
     vad_reset(v);
@@ -420,18 +428,20 @@ static void test_times(void **state)
 {
     (void)state;
     const struct window w = example();
-    static const double points[][3] = { // window, as start, as end
-        {-1, 100, 100},     {0, 100, 100},      {5, 105, 105},      {9.9, 109.9, 109.9},
-        {10, 110, 110},     {10.1, 110.1, 110.1}, {13.4, 113.4, 113.4}, {13.6, 200, 113.6},
-        {14, 200, 114},     {14.4, 200.4, 114}, {14.6, 200.6, 200.6}, {20, 206, 206}, {25, 206, 206}};
+    static const double points[][3] = {
+        // window, as start, as end
+        {-1, 100, 100}, {0, 100, 100},        {5, 105, 105},        {9.9, 109.9, 109.9},
+        {10, 110, 110}, {10.1, 110.1, 110.1}, {13.4, 113.4, 113.4}, {13.6, 200, 113.6},
+        {14, 200, 114}, {14.4, 200.4, 114},   {14.6, 200.6, 200.6}, {20, 206, 206},
+        {25, 206, 206}};
     for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
         assert_close(windows_map_s(&w, points[i][0], false), points[i][1], 1e-9);
         assert_close(windows_map_s(&w, points[i][0], true), points[i][2], 1e-9);
     }
-    static const double spans[][4] = {
-        {5, 12, 105, 112},       {12, 14.2, 112, 114},   {13.8, 16, 200, 202},
-        {13.6, 13.9, 113.6, 113.9}, {14.1, 14.3, 200.1, 200.3}, {13.9, 14.4, 200, 200.4},
-        {13.6, 14.1, 113.6, 114}, {14, 14, 200, 200}};
+    static const double spans[][4] = {{5, 12, 105, 112},          {12, 14.2, 112, 114},
+                                      {13.8, 16, 200, 202},       {13.6, 13.9, 113.6, 113.9},
+                                      {14.1, 14.3, 200.1, 200.3}, {13.9, 14.4, 200, 200.4},
+                                      {13.6, 14.1, 113.6, 114},   {14, 14, 200, 200}};
     for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
         double a, b;
         windows_map_span(&w, spans[i][0], spans[i][1], &a, &b);
@@ -507,10 +517,10 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_spans),           cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_quiet),            cmocka_unit_test(test_without_detector),
-        cmocka_unit_test(test_with_detector),    cmocka_unit_test(test_times),
-        cmocka_unit_test(test_random_times),     cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_random_spans),  cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_quiet),         cmocka_unit_test(test_without_detector),
+        cmocka_unit_test(test_with_detector), cmocka_unit_test(test_times),
+        cmocka_unit_test(test_random_times),  cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

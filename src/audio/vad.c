@@ -18,11 +18,11 @@ struct vad {
     const struct vad_model *model;
     struct vad_rule rule;
     struct vad_state state;
-    float *input;   // VAD_BATCH x VAD_INPUT
+    float *input; // VAD_BATCH x VAD_INPUT
     float *scratch;
-    int n_full;     // whole chunks waiting in `input`
-    int n_partial;  // samples of the chunk after them
-    int64_t n_fed;  // samples
+    int n_full;    // whole chunks waiting in `input`
+    int n_partial; // samples of the chunk after them
+    int64_t n_fed; // samples
     float history[HISTORY];
 };
 

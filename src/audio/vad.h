@@ -19,10 +19,10 @@ int vad_model_open(struct vad_model **out, const char *path, struct sotto_diag *
 void vad_model_close(struct vad_model **m);
 const char *vad_model_kernels(const struct vad_model *m); // "avx2"; "ref": plain C; static
 
-struct vad_params { // defaults: vad_params_init
+struct vad_params {                 // defaults: vad_params_init
     float threshold, neg_threshold; // neg: NAN means threshold - 0.15 (at least 0.01)
     int min_speech_ms, min_silence_ms, speech_pad_ms;
-    double max_speech_s;            // 0: no limit
+    double max_speech_s; // 0: no limit
 };
 void vad_params_init(struct vad_params *p);
 

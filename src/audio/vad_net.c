@@ -193,11 +193,13 @@ enum {
 size_t vad_net_scratch(const struct vad_model *m)
 {
     (void)m;
-    return N_ROWS * (FOLD_ROW + BIN_ROW) + VAD_BATCH * (SPECTRUM + VAD_FRAMES * VAD_C1 + 2 * VAD_C2 +
-                                                       VAD_C3 + VAD_C4 + VAD_GATES) + 16 * 16;
+    return N_ROWS * (FOLD_ROW + BIN_ROW) +
+           VAD_BATCH * (SPECTRUM + VAD_FRAMES * VAD_C1 + 2 * VAD_C2 + VAD_C3 + VAD_C4 + VAD_GATES) +
+           16 * 16;
 }
 
-static void spectra(const struct vad_model *m, const float *input, int n, float *dst, float *scratch)
+static void spectra(const struct vad_model *m, const float *input, int n, float *dst,
+                    float *scratch)
 {
     const struct vad_kernels *k = m->kernels;
     float *folded = take(&scratch, N_ROWS * FOLD_ROW), *bins = take(&scratch, N_ROWS * BIN_ROW);
@@ -208,9 +210,15 @@ static void spectra(const struct vad_model *m, const float *input, int n, float 
         k->fold(x, m->window, folded + row * FOLD_ROW);
     }
     for (int i = 0; i < N_FOLDED; i++) {
-        k->gemm(&(struct vad_gemm){.x = folded + i * VAD_FOLD, .x_stride = FOLD_ROW, .m = n_rows,
-                                   .w = m->dft[i], .n = SIDE, .k_full = VAD_FOLD, .k = VAD_FOLD,
-                                   .y = bins + i * SIDE, .y_stride = BIN_ROW});
+        k->gemm(&(struct vad_gemm){.x = folded + i * VAD_FOLD,
+                                   .x_stride = FOLD_ROW,
+                                   .m = n_rows,
+                                   .w = m->dft[i],
+                                   .n = SIDE,
+                                   .k_full = VAD_FOLD,
+                                   .k = VAD_FOLD,
+                                   .y = bins + i * SIDE,
+                                   .y_stride = BIN_ROW});
     }
     for (int row = 0; row < n_rows; row++) {
         const float *x = folded + row * FOLD_ROW, *re = bins + row * BIN_ROW;
@@ -225,17 +233,25 @@ static void spectra(const struct vad_model *m, const float *input, int n, float 
 
 /* Frame `t` of convolution `i`'s output for n chunks. `x`: n_frames frames per chunk. The frames of
  * zeros at the ends are left out of the product. */
-static void convolve(const struct vad_model *m, int i, int t, const float *x, int n_frames, float *y,
-                     int n_frames_y, int stride, const float *bias, int n)
+static void convolve(const struct vad_model *m, int i, int t, const float *x, int n_frames,
+                     float *y, int n_frames_y, int stride, const float *bias, int n)
 {
     int n_in = conv_shape[i].n_in, n_out = conv_shape[i].n_out;
     int first = t * stride - 1, last = t * stride + 1; // input frames under the taps
     int skip = first < 0 ? 1 : 0;
     int n_taps = 3 - skip - (last >= n_frames ? 1 : 0);
-    m->kernels->gemm(&(struct vad_gemm){
-        .x = x + (first + skip) * n_in, .x_stride = (size_t)n_frames * n_in, .m = n,
-        .w = m->conv[i], .n = n_out, .k_full = 3 * n_in, .k_begin = skip * n_in, .k = n_taps * n_in,
-        .y = y + t * n_out, .y_stride = (size_t)n_frames_y * n_out, .bias = bias, .relu = true});
+    m->kernels->gemm(&(struct vad_gemm){.x = x + (first + skip) * n_in,
+                                        .x_stride = (size_t)n_frames * n_in,
+                                        .m = n,
+                                        .w = m->conv[i],
+                                        .n = n_out,
+                                        .k_full = 3 * n_in,
+                                        .k_begin = skip * n_in,
+                                        .k = n_taps * n_in,
+                                        .y = y + t * n_out,
+                                        .y_stride = (size_t)n_frames_y * n_out,
+                                        .bias = bias,
+                                        .relu = true});
 }
 
 static float weigh(const struct vad_weights *w, const float *h)
@@ -262,9 +278,16 @@ static void run_batch(const struct vad_model *m, struct vad_state *state, const 
             convolve(m, i, t, x[i], n_frames[i], x[i + 1], n_frames[i + 1], stride[i],
                      m->w.conv_b[i], n);
     }
-    m->kernels->gemm(&(struct vad_gemm){
-        .x = x[4], .x_stride = VAD_C4, .m = n, .w = m->ih, .n = VAD_GATES, .k_full = VAD_HIDDEN,
-        .k = VAD_HIDDEN, .y = x[5], .y_stride = VAD_GATES, .bias = m->gate_bias});
+    m->kernels->gemm(&(struct vad_gemm){.x = x[4],
+                                        .x_stride = VAD_C4,
+                                        .m = n,
+                                        .w = m->ih,
+                                        .n = VAD_GATES,
+                                        .k_full = VAD_HIDDEN,
+                                        .k = VAD_HIDDEN,
+                                        .y = x[5],
+                                        .y_stride = VAD_GATES,
+                                        .bias = m->gate_bias});
     for (int i = 0; i < n; i++) {
         m->kernels->lstm(m->hh, x[5] + i * VAD_GATES, state);
         probability[i] = weigh(&m->w, state->h);

@@ -16,21 +16,27 @@
 #include "audio/vad.h"
 
 enum {
-    VAD_CONTEXT = 64,                             // samples of the chunk before
-    VAD_INPUT = VAD_CONTEXT + VAD_CHUNK + 64,     // with the mirrored end
-    VAD_FFT = 256, VAD_HOP = 128,
-    VAD_FRAMES = 4, VAD_BINS = 129,
-    VAD_C1 = 128, VAD_C2 = 64, VAD_C3 = 64, VAD_C4 = 128, // output channels of the convolutions
-    VAD_HIDDEN = 128, VAD_GATES = 4 * VAD_HIDDEN,
-    VAD_BATCH = 12,                               // chunks evaluated together
+    VAD_CONTEXT = 64,                         // samples of the chunk before
+    VAD_INPUT = VAD_CONTEXT + VAD_CHUNK + 64, // with the mirrored end
+    VAD_FFT = 256,
+    VAD_HOP = 128,
+    VAD_FRAMES = 4,
+    VAD_BINS = 129,
+    VAD_C1 = 128,
+    VAD_C2 = 64,
+    VAD_C3 = 64,
+    VAD_C4 = 128, // output channels of the convolutions
+    VAD_HIDDEN = 128,
+    VAD_GATES = 4 * VAD_HIDDEN,
+    VAD_BATCH = 12, // chunks evaluated together
 };
 
 /* The file's tensors, row-major, outermost dimension first. */
 struct vad_weights {
-    const float *stft;                     // 258 x 256: real parts of 129 bins, then imaginary
-    const float *conv_w[4], *conv_b[4];    // out x in x 3, out
+    const float *stft;                      // 258 x 256: real parts of 129 bins, then imaginary
+    const float *conv_w[4], *conv_b[4];     // out x in x 3, out
     const float *w_ih, *w_hh, *b_ih, *b_hh; // 512 x 128 twice, 512 twice; gates i, f, g, o
-    const float *out_w, *out_b;            // 128, 1
+    const float *out_w, *out_b;             // 128, 1
 };
 
 struct vad_state {

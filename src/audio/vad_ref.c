@@ -26,8 +26,8 @@ static void spectrum(const float *stft, const float *input, float *dst)
 
 /* 3 taps, one frame of zeros before and after, ReLU. x: n_in x n_frames, y: n_out x the frames that
  * the stride leaves, whose number is returned. */
-static int convolve(const float *w, const float *b, int n_in, int n_out, int stride,
-                    const float *x, int n_frames, float *y)
+static int convolve(const float *w, const float *b, int n_in, int n_out, int stride, const float *x,
+                    int n_frames, float *y)
 {
     int n_left = (n_frames - 1) / stride + 1;
     for (int o = 0; o < n_out; o++) {
@@ -74,14 +74,15 @@ float vad_ref_chunk(const struct vad_weights *w, struct vad_state *state, const 
 {
     static const struct {
         int n_in, n_out, stride;
-    } conv[4] = {{VAD_BINS, VAD_C1, 1}, {VAD_C1, VAD_C2, 2}, {VAD_C2, VAD_C3, 2}, {VAD_C3, VAD_C4, 1}};
+    } conv[4] = {
+        {VAD_BINS, VAD_C1, 1}, {VAD_C1, VAD_C2, 2}, {VAD_C2, VAD_C3, 2}, {VAD_C3, VAD_C4, 1}};
     float a[VAD_BINS * VAD_FRAMES], b[VAD_C1 * VAD_FRAMES];
     int n_frames = VAD_FRAMES;
 
     spectrum(w->stft, input, a);
     for (int i = 0; i < 4; i++) {
-        n_frames = convolve(w->conv_w[i], w->conv_b[i], conv[i].n_in, conv[i].n_out,
-                            conv[i].stride, a, n_frames, b);
+        n_frames = convolve(w->conv_w[i], w->conv_b[i], conv[i].n_in, conv[i].n_out, conv[i].stride,
+                            a, n_frames, b);
         memcpy(a, b, sizeof(b));
     }
     lstm(w, a, state);

@@ -52,8 +52,8 @@ void vad_rule_init(struct vad_rule *r, const struct vad_params *p)
 {
     memset(r, 0, sizeof(*r));
     r->threshold = p->threshold;
-    r->neg_threshold = isnan(p->neg_threshold) ? fmaxf(p->threshold - 0.15f, 0.01f)
-                                               : p->neg_threshold;
+    r->neg_threshold =
+        isnan(p->neg_threshold) ? fmaxf(p->threshold - 0.15f, 0.01f) : p->neg_threshold;
     r->min_speech = (int64_t)p->min_speech_ms * AUDIO_RATE / 1000;
     r->min_silence = (int64_t)p->min_silence_ms * AUDIO_RATE / 1000;
     r->pad = max64(0, (int64_t)p->speech_pad_ms * AUDIO_RATE / 1000);

@@ -29,17 +29,17 @@ struct vad_rule {
 
     int64_t n_chunks, total; // total: INT64_MAX until the end is known
 
-    bool open;          // speech has begun
-    bool confirmed;     // it is already too long to be dropped; `padded_start` is final
+    bool open;      // speech has begun
+    bool confirmed; // it is already too long to be dropped; `padded_start` is final
     int64_t start, padded_start;
-    int64_t pause;      // where the silence that may end it began; 0: there is none
+    int64_t pause; // where the silence that may end it began; 0: there is none
     struct vad_tally tally, before_pause;
-    int64_t cut, cut_silence;             // longest pause within, where a long span may be cut
+    int64_t cut, cut_silence; // longest pause within, where a long span may be cut
     struct vad_tally before_cut, after_cut;
 
-    bool has_pending;   // a span that only lacks its final end
+    bool has_pending; // a span that only lacks its final end
     struct vad_raw pending;
-    int64_t last_end;   // of the last span queued
+    int64_t last_end; // of the last span queued
 
     struct vad_span *queue; // finished spans [head, tail)
     size_t head, tail, capacity;

@@ -57,10 +57,10 @@ static const struct tensor *find(const struct dir *dir, const struct wanted *wan
 static int copy_tensors(struct vad_weights *w, float *at, const struct dir *dir, const char *name,
                         struct sotto_diag *diag)
 {
-    const float **place[N_TENSORS] = {
-        &w->stft, &w->conv_w[0], &w->conv_b[0], &w->conv_w[1], &w->conv_b[1], &w->conv_w[2],
-        &w->conv_b[2], &w->conv_w[3], &w->conv_b[3], &w->w_ih, &w->w_hh, &w->b_ih, &w->b_hh,
-        &w->out_w, &w->out_b};
+    const float **place[N_TENSORS] = {&w->stft,      &w->conv_w[0], &w->conv_b[0], &w->conv_w[1],
+                                      &w->conv_b[1], &w->conv_w[2], &w->conv_b[2], &w->conv_w[3],
+                                      &w->conv_b[3], &w->w_ih,      &w->w_hh,      &w->b_ih,
+                                      &w->b_hh,      &w->out_w,     &w->out_b};
     for (int i = 0; i < N_TENSORS; i++) {
         const struct tensor *t = find(dir, &wanted[i]);
         if (!t)

@@ -8,12 +8,12 @@
 #include "engine/windows.h"
 
 struct cutter_params { // samples; cutter_params_init sets defaults
-    int max_samples;    // length of a window, 30 s
-    int min_fill;       // a window may end at a pause from this length on, 24 s
-    int max_gap;        // silence kept between two spans, 1 s; half of it at either side of a seam
-    int split_gap;      // a longer silence ends the window, 30 s
-    int search;         // where an over-long span is cut: the last 10 s; without detector 8 s
-    int pad;            // of the detector's spans: sound at their ends that is not speech
+    int max_samples;   // length of a window, 30 s
+    int min_fill;      // a window may end at a pause from this length on, 24 s
+    int max_gap;       // silence kept between two spans, 1 s; half of it at either side of a seam
+    int split_gap;     // a longer silence ends the window, 30 s
+    int search;        // where an over-long span is cut: the last 10 s; without detector 8 s
+    int pad;           // of the detector's spans: sound at their ends that is not speech
 };
 void cutter_params_init(struct cutter_params *p, bool vad);
 
@@ -28,7 +28,7 @@ struct cutter {
     struct cutter_params p;
     struct cutter_span *spans; // not yet in a window, in order; only the last may be open
     size_t n_spans, capacity;
-    int64_t decided;           // no further span begins before this
+    int64_t decided; // no further span begins before this
     bool finished;
     /* The best place to cut within [begin, end]. */
     int64_t (*find_cut)(void *user, int64_t begin, int64_t end);

@@ -16,9 +16,9 @@ enum { SLICE = AUDIO_RATE }; // samples between decisions, so that loudness is s
 struct windows {
     struct cutter cutter;
     struct quiet quiet;
-    struct vad *vad;         // borrowed; NULL: none
+    struct vad *vad; // borrowed; NULL: none
     int64_t n_fed;
-    struct window *queue;    // [head, tail)
+    struct window *queue; // [head, tail)
     size_t head, tail, capacity;
 };
 
@@ -91,16 +91,17 @@ static int take_spans(struct windows *w)
     if (!w->vad) {
         cutter_decided(&w->cutter, w->n_fed);
         if (w->n_fed)
-            err = cutter_span(&w->cutter, &(struct cutter_span){.end = w->n_fed, .open = true,
-                                                                .peak = -1, .mean = -1});
+            err = cutter_span(
+                &w->cutter,
+                &(struct cutter_span){.end = w->n_fed, .open = true, .peak = -1, .mean = -1});
         return err;
     }
     while (!err && vad_next(w->vad, &s))
-        err = cutter_span(&w->cutter, &(struct cutter_span){s.start, s.end, false, false,
-                                                            s.peak, s.mean});
+        err = cutter_span(&w->cutter,
+                          &(struct cutter_span){s.start, s.end, false, false, s.peak, s.mean});
     if (!err && vad_open_span(w->vad, &s))
-        err = cutter_span(&w->cutter, &(struct cutter_span){s.start, s.end, true, false,
-                                                            s.peak, s.mean});
+        err = cutter_span(&w->cutter,
+                          &(struct cutter_span){s.start, s.end, true, false, s.peak, s.mean});
     cutter_decided(&w->cutter, vad_decided(w->vad));
     return err;
 }

@@ -25,17 +25,17 @@ enum {
 
 /* A stretch of the recording in a window: one span, or part of one, with silence kept around it. */
 struct window_piece {
-    int64_t start;      // in the recording, samples
+    int64_t start; // in the recording, samples
     int32_t n_samples;
     int32_t at;         // in the window, samples
     int32_t lead, tail; // samples at its ends without speech
 };
 
 struct window {
-    int n_pieces, n_samples; // n_samples: of all pieces
+    int n_pieces, n_samples;                   // n_samples: of all pieces
     struct window_piece pieces[WINDOW_PIECES]; // in order; neighbours may touch in the recording
-    bool cut_begin, cut_end; // speech goes on beyond this edge
-    float peak, mean;        // speech probability in its spans; -1 without a detector
+    bool cut_begin, cut_end;                   // speech goes on beyond this edge
+    float peak, mean; // speech probability in its spans; -1 without a detector
 };
 
 struct windows;
