@@ -165,7 +165,7 @@ static int push_tail(int32_t *dst, const int32_t *src, int n, int max)
         src += n - max;
         n = max;
     }
-    memcpy(dst, src, (size_t)n * sizeof *dst);
+    config_copy_ids(dst, src, n);
     return n;
 }
 
@@ -295,7 +295,7 @@ static int take_result(struct batch *b, struct job *job)
     job->tokens = mem_alloc((size_t)r.n_tokens, sizeof *job->tokens);
     if (!job->tokens)
         return SOTTO_ENOMEM;
-    memcpy(job->tokens, r.tokens, (size_t)r.n_tokens * sizeof *job->tokens);
+    config_copy_ids(job->tokens, r.tokens, r.n_tokens);
     job->n_tokens = r.n_tokens;
     job->temperature = (float)b->config->temperatures[job->temperature_index];
     job->avg_logprob = (float)r.avg_logprob;

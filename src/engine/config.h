@@ -2,6 +2,8 @@
 #ifndef ENGINE_CONFIG_H
 #define ENGINE_CONFIG_H
 
+#include <string.h>
+
 #include "base/error.h"
 #include "engine/search.h"
 #include "model/model.h"
@@ -17,6 +19,13 @@ struct config_tokens {
     int32_t *ids; // owned
     int n;
 };
+
+/* memcpy that allows NULL when there is nothing to copy. */
+static inline void config_copy_ids(int32_t *dst, const int32_t *src, int n)
+{
+    if (n > 0)
+        memcpy(dst, src, (size_t)n * sizeof *dst);
+}
 
 struct config {
     struct sotto_options opt; // strings and clips are our own copies

@@ -53,8 +53,9 @@ int sequential_open(struct sequential **out, struct sotto_transcriber *t)
     speech_init(&s->speech, t->vad);
     if (!c->opt.carry_initial_prompt) {
         s->n_history = c->initial_prompt.n < HISTORY_MAX ? c->initial_prompt.n : HISTORY_MAX;
-        memcpy(s->history, c->initial_prompt.ids + (c->initial_prompt.n - s->n_history),
-               (size_t)s->n_history * sizeof *s->history);
+        if (s->n_history > 0)
+            config_copy_ids(s->history, c->initial_prompt.ids + (c->initial_prompt.n - s->n_history),
+                            s->n_history);
     }
     int err = batch_open(&s->batch, t->model->net, t->pool, c, 1);
     if (!err)
@@ -226,11 +227,11 @@ static int build_previous(const struct sequential *s, int32_t *dst)
             break;
         int take = lead[i]->n < (room - n) / 2 || i == 1 ? lead[i]->n : (room - n) / 2;
         take = take < room - n ? take : room - n;
-        memcpy(dst + n, lead[i]->ids, (size_t)take * sizeof *dst);
+        config_copy_ids(dst + n, lead[i]->ids, take);
         n += take;
     }
     int rest = s->n_history < room - n ? s->n_history : room - n;
-    memcpy(dst + n, s->history + (s->n_history - rest), (size_t)rest * sizeof *dst);
+    config_copy_ids(dst + n, s->history + (s->n_history - rest), rest);
     return n + rest;
 }
 
@@ -242,7 +243,7 @@ static void remember(struct sequential *s, const int32_t *tokens, int n)
     }
     int keep = s->n_history < HISTORY_MAX - n ? s->n_history : HISTORY_MAX - n;
     memmove(s->history, s->history + (s->n_history - keep), (size_t)keep * sizeof *s->history);
-    memcpy(s->history + keep, tokens, (size_t)n * sizeof *tokens);
+    config_copy_ids(s->history + keep, tokens, n);
     s->n_history = keep + n;
 }
 

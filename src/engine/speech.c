@@ -92,7 +92,8 @@ bool speech_at(struct speech *s, int64_t position, struct speech_group *group,
     while (n_past < s->n_groups && s->groups[n_past].closed && s->groups[n_past].end <= position)
         n_past++;
     s->n_groups -= n_past;
-    memmove(s->groups, s->groups + n_past, (size_t)s->n_groups * sizeof *s->groups);
+    if (n_past > 0)
+        memmove(s->groups, s->groups + n_past, (size_t)s->n_groups * sizeof *s->groups);
 
     if (s->n_groups == 0) {
         *silent_until = s->finished ? s->length : vad_decided(s->vad);
