@@ -388,6 +388,28 @@ static void test_corpus_texts(void **state)
     free(r.x);
 }
 
+/* A WAV written into a pipe has no length in its header: nothing is missing at its end. */
+static void test_unknown_length(void **state)
+{
+    (void)state;
+    static int16_t x[16001];
+    uint8_t length[4] = {0xff, 0xff, 0xff, 0xff};
+
+    for (int i = 0; i < 16001; i++)
+        x[i] = (int16_t)(i * 37);
+    const char *path = write_wav("pipe.wav", (struct wav){1, 16, 1, 16000}, x, sizeof x);
+    FILE *f = fopen(path, "r+b");
+    for (int at = 4; at <= 40; at += 36) {
+        fseek(f, at, SEEK_SET);
+        assert_int_equal(fwrite(length, 1, 4, f), 4);
+    }
+    fclose(f);
+    struct recording r = read_all(path, NULL);
+    assert_int_equal(r.n, 16001);
+    assert_string_equal(r.warning, "");
+    free(r.x);
+}
+
 /* A video with two audio tracks, 44.1 and 16 kHz: each by its number, and a third. */
 static void test_tracks(void **state)
 {
@@ -690,6 +712,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_channel),        cmocka_unit_test(test_not_numbers),
         cmocka_unit_test(test_like_ffmpeg),    cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_corpus_texts),   cmocka_unit_test(test_tracks),
+        cmocka_unit_test(test_unknown_length),
         cmocka_unit_test(test_faults),         cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_out_of_memory),  cmocka_unit_test(test_start),
         cmocka_unit_test(test_standard_input), cmocka_unit_test(test_abort),

@@ -350,9 +350,18 @@ static int decode_frame(struct audio *a)
     }
 }
 
+/* A WAV file written into a pipe states no length (all ones): FFmpeg calls its last packet cut. */
+static bool is_unmeasured_wav(const struct audio *a)
+{
+    static const uint8_t head[8] = {'R', 'I', 'F', 'F', 0xff, 0xff, 0xff, 0xff};
+    return memcmp(a->source.head, head, sizeof head) == 0;
+}
+
 static void describe(struct audio *a)
 {
     a->damage.n_not_finite = a->convert.n_not_finite;
+    if (is_unmeasured_wav(a))
+        a->damage.cut = false;
     damage_describe(&a->damage, &a->source, (double)a->n_done / AUDIO_RATE, a->claimed_s,
                     a->decoder->codec_id == AV_CODEC_ID_MP3,
                     strcmp(a->format->iformat->name, "ogg") == 0);

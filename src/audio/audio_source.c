@@ -44,6 +44,8 @@ static int read_bytes(void *opaque, uint8_t *buf, int size)
             return AVERROR_EXIT;
         ssize_t n = read(s->fd, buf, (size_t)size);
         if (n > 0) {
+            if (s->n_read == 0)
+                memcpy(s->head, buf, (size_t)n < sizeof s->head ? (size_t)n : sizeof s->head);
             s->n_read += n;
             return (int)n;
         }

@@ -16,6 +16,7 @@ struct source {
     int64_t base;   // offset in the descriptor that counts as 0
     int64_t size;   // bytes, or -1 if unknown
     int64_t n_read; // bytes read so far
+    uint8_t head[8]; // the first bytes read
     int read_errno; // of the first failed read, 0 if none
     bool aborted;   // should_abort has said so
     bool (*should_abort)(void *user);
