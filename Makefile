@@ -11,6 +11,7 @@
 #   make check           build/sotto-check: every kernel against its reference
 #   make check-aarch64   the same, cross-built and run under qemu-aarch64
 #   make bench           speed of every kernel
+#   make bench-net       speed of the network: MODEL=path [THREADS=2] [PRECISION=auto]
 #   make fuzz            libFuzzer programs (clang) in build/fuzz/; run: build/fuzz/fuzz_NAME CORPUS
 #   make man             build/sotto.1
 #   make format          lay out the sources with clang-format; format-check only looks
@@ -114,13 +115,14 @@ CMD_A    = $(BUILD)/libcmd.a
 SUPPORT_A = $(BUILD)/libsupport.a
 PROGRAM  = $(BUILD)/sotto
 CHECK    = $(BUILD)/sotto-check
+BENCH_NET = $(BUILD)/bench_net
 TESTS    = $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 REPLAYS  = $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/replay_%)
 EXAMPLES = $(EXAMPLE_SRC:tests/%.c=$(BUILD)/tests/%)
 SCRIPTS  = $(TEST_SH:tests/%=$(BUILD)/tests/%)
 FUZZERS  = $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/%)
 OBJS     = $(call obj,$(ALL_SRC) $(CMD_SRC) cmd/main.c $(CHECK_SRC) $(SUPPORT_SRC) $(TEST_SRC) \
-             $(FUZZ_SRC) $(EXAMPLE_SRC) tests/fuzz/replay.c)
+             $(FUZZ_SRC) $(EXAMPLE_SRC) tests/fuzz/replay.c tests/bench_net.c)
 
 Q = $(if $(V),,@)
 
@@ -188,6 +190,8 @@ $(REPLAYS): $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o \
 	$(link) $^ $(LIB_LIBS)
 $(EXAMPLES): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(LIB_A)
 	$(link) $^ $(LIB_LIBS)
+$(BENCH_NET): $(call obj,tests/bench_net.c) $(LIB_A)
+	$(link) $^ $(LIB_LIBS)
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB_A)
 	$(link) -fsanitize=fuzzer $^ $(LIB_LIBS)
 $(BUILD)/gen-model: $(call obj,tests/gen_model.c tests/support_gen_model.c) $(LIB_A)
@@ -201,7 +205,7 @@ $(SCRIPTS): $(BUILD)/tests/%: tests/%
 # ---- running ---------------------------------------------------------------------------------
 
 .PHONY: demo setup-test fetch test test-quick test-long asan ubsan tsan test-asan test-ubsan \
-        test-tsan check check-aarch64 bench fuzz
+        test-tsan check check-aarch64 bench bench-net fuzz
 demo:
 	@scripts/setup.sh demo
 	@$(MAKE) --no-print-directory -j$(JOBS) all
@@ -250,6 +254,8 @@ check: $(CHECK)
 	$(CHECK)
 bench: $(CHECK)
 	$(CHECK) --bench
+bench-net: $(BENCH_NET)
+	$(BENCH_NET) $(MODEL) $(or $(THREADS),2) $(or $(PRECISION),auto)
 check-aarch64:
 	@$(MAKE) --no-print-directory -j$(JOBS) CROSS=aarch64-linux-gnu- BUILD=$(BUILD)/aarch64 \
 	    sotto-check

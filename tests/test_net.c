@@ -384,6 +384,7 @@ static void compare_kernels(int width, int heads, enum tensor_type type)
         CPU_SSE2 | CPU_AVX2 | CPU_AVX512,
         ~0u,
     };
+    static const double tolerance[] = {2e-3, 1e-5, 2e-2, 5e-2}; // auto, fp32, bf16, int8
     char dir[TEST_PATH];
     struct rig r;
 
@@ -393,15 +394,12 @@ static void compare_kernels(int width, int heads, enum tensor_type type)
     struct outcome want = run_small(&r);
     rig_close(&r);
     for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++)
-        for (int p = SOTTO_PRECISION_FP32; p <= SOTTO_PRECISION_INT8; p++) {
+        for (int p = SOTTO_PRECISION_AUTO; p <= SOTTO_PRECISION_INT8; p++) {
             cpu_set_mask(masks[i]);
             rig_open(&r, dir, (struct net_params){(enum sotto_precision)p, false}, 2);
-            assert_int_equal(net_precision(r.net), p);
+            assert_int_equal(net_precision(r.net), p ? p : SOTTO_PRECISION_FP32);
             struct outcome got = run_small(&r);
-            check_outcome(net_kernels(r.net), &got, &want,
-                          p == SOTTO_PRECISION_FP32   ? 1e-5
-                          : p == SOTTO_PRECISION_BF16 ? 2e-2
-                                                      : 5e-2);
+            check_outcome(net_kernels(r.net), &got, &want, tolerance[p]);
             outcome_free(&got);
             rig_close(&r);
             cpu_set_mask(~0u);
