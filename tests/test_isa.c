@@ -486,23 +486,71 @@ static void test_classes(void **state)
     assert_int_equal(isa_class_encode(ISA_CLASS_mMvBMXSrc, ISA_REG_x11), 395);
 }
 
-/* Every relocation of code names bits that one operand of that bundle length has. */
+/* The value's bits where the relocation says, as a mask over the bundle; bit 127 - n is the n-th from
+ * the top of a 16-byte bundle. */
+static unsigned __int128 reloc_put(const struct isa_reloc *r, uint32_t value)
+{
+    unsigned __int128 bits = 0;
+    for (unsigned i = 0; i < 2 && r->pieces[i].high >= 0; i++) {
+        int n = r->pieces[i].high - r->pieces[i].low + 1;
+        uint64_t part = value >> r->pieces[i].low & ((1ull << n) - 1);
+        bits |= (unsigned __int128)part << (8 * r->bytes - r->pieces[i].position - n);
+    }
+    return bits;
+}
+
+/* What changes in a bundle of format f when the immediate of `insn` goes from 0 to `value`. */
+static unsigned __int128 imm_bits(const struct isa_format *f, unsigned insn, unsigned k,
+                                  int32_t value)
+{
+    struct isa_bundle b;
+    uint8_t with[ISA_BUNDLE_MAX], without[ISA_BUNDLE_MAX];
+    unsigned __int128 bits = 0;
+    uint64_t seed = 10;
+    random_bundle(f, &seed, &b);
+    random_op(insn, 0, &seed, &b.op[isa_insn(insn)->slot]);
+    b.op[isa_insn(insn)->slot].value[k] = 0;
+    assert_int_equal(isa_encode(&b, without, NULL), f->bytes);
+    b.op[isa_insn(insn)->slot].value[k] = value;
+    assert_int_equal(isa_encode(&b, with, NULL), f->bytes);
+    for (unsigned i = 0; i < f->bytes; i++) {
+        bits |= (unsigned __int128)(with[i] ^ without[i]) << 8 * i;
+    }
+    return bits;
+}
+
+/* The relocations were copied from a linker; formats and fields must put the value there too. */
 static void test_relocs(void **state)
 {
     (void)state;
-    static const unsigned width[] = {0, 20, 11, 11, 10, 32};
+    static const struct {
+        uint8_t field;
+        uint16_t insn, operand;
+        int32_t value;
+    } kinds[] = {
+        {ISA_RELOC_BRANCH, ISA_INSN_JL, 0, 0xA5C3F},
+        {ISA_RELOC_MOVA, ISA_INSN_MOVA_lda_cg, 1, 0x2C3},
+        {ISA_RELOC_MOVX, ISA_INSN_MOVX_alu_cg, 1, 0x2C3},
+        {ISA_RELOC_MOV, ISA_INSN_MOV_mv_cg, 1, 0x0C3},
+        {ISA_RELOC_MOVXM, ISA_INSN_MOVXM_lng_cg, 1, 0x35C3A5F1},
+    };
+    unsigned matched = 0;
     for (unsigned type = 0; type < ISA_RELOC_COUNT; type++) {
         const struct isa_reloc *r = isa_reloc(type);
-        unsigned bits = 0;
-        for (unsigned i = 0; i < 2 && r->pieces[i].high >= 0; i++) {
-            unsigned n = (unsigned)(r->pieces[i].high - r->pieces[i].low) + 1;
-            assert_true((unsigned)r->pieces[i].position + n <= 8u * r->bytes);
-            bits += n;
+        bool found = r->field == ISA_RELOC_DATA;
+        for (unsigned i = 0; i < ISA_FORMAT_COUNT && !found; i++) {
+            for (unsigned k = 0; k < sizeof kinds / sizeof kinds[0] && !found; k++) {
+                const struct isa_format *f = isa_format(i);
+                found = kinds[k].field == r->field && f->bytes == r->bytes &&
+                        (isa_format_slots(f) >> isa_insn(kinds[k].insn)->slot & 1) &&
+                        imm_bits(f, kinds[k].insn, kinds[k].operand, kinds[k].value) ==
+                            reloc_put(r, (uint32_t)kinds[k].value);
+                matched += found;
+            }
         }
-        if (r->field != ISA_RELOC_DATA) {
-            assert_int_equal(bits, width[r->field]);
-        }
+        assert_true(found);
     }
+    assert_int_equal(matched, 50);
     assert_null(isa_reloc(ISA_RELOC_COUNT));
 }
 
