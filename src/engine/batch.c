@@ -161,6 +161,8 @@ static bool claim_slots(struct batch *b, struct job *job, int n)
 
 static int push_tail(int32_t *dst, const int32_t *src, int n, int max)
 {
+    if (max <= 0)
+        return 0; // a decoder of few positions
     if (n > max) {
         src += n - max;
         n = max;

@@ -102,7 +102,8 @@ static int64_t content_frames(const struct sequential *s)
 
 static int64_t frame_of(double seconds)
 {
-    return llrint(seconds * FRAMES_PER_SECOND);
+    const double beyond_any = 1e12; // and far from overflow, in samples too
+    return llrint(fmin(seconds, beyond_any) * FRAMES_PER_SECOND);
 }
 
 /* Frames of the present clip; false after the last. */
@@ -222,6 +223,7 @@ static int build_previous(const struct sequential *s, int32_t *dst)
     int room = s->t->model->model->shape.n_text_ctx / 2 - 1, n = 0;
     const struct config_tokens *lead[] = {&c->hotwords, &c->initial_prompt};
 
+    room = room < HISTORY_MAX ? room : HISTORY_MAX; // `dst` holds no more
     for (int i = 0; i < 2; i++) {
         if (i == 1 && !c->opt.carry_initial_prompt)
             break;
@@ -421,7 +423,8 @@ int sequential_run(struct sequential *s)
         err = decode_extent(s, &e);
         transcriber_progress(s->t, (double)s->seek / FRAMES_PER_SECOND);
     }
-    if (!err && s->t->language >= 0)
+    /* Without voice activity detection the language is detected on the first 30 s: see above. */
+    if (!err && (s->t->language >= 0 || s->use_speech))
         samples_forget(&s->t->samples, features_first_sample(s->seek));
     return err;
 }
