@@ -194,6 +194,31 @@ static void test_pieces_do_not_matter(void **state)
     free(r.x);
 }
 
+/* A sound too short for speech, cut off by the end of a piece while nobody knows yet that it will
+ * be: no window. */
+static void test_blip_at_the_end_of_a_piece(void **state)
+{
+    (void)state;
+    enum { PIECE = 32768, BLIP = 150 * RATE / 1000 };
+    struct recording r = {0}, sentence = {0};
+    struct heard h;
+    struct sotto_options o;
+    struct sotto_stats stats;
+
+    add_sentence(&sentence, sentences[0]);
+    add_silence(&r, 20);
+    memcpy(r.x + 3 * PIECE - BLIP, sentence.x + 12 * RATE / 10, BLIP * sizeof *r.x);
+    options(&o, &h);
+    o.mode = SOTTO_MODE_SEQUENTIAL;
+    sotto_transcriber *t = open_with(&o);
+    feed(t, &r, PIECE);
+    sotto_get_stats(t, &stats);
+    assert_int_equal(stats.n_windows, 0);
+    sotto_transcriber_close(&t);
+    free(r.x);
+    free(sentence.x);
+}
+
 /* Batched and sequential read the same sentences; a transcriber is ready for the next recording. */
 static void test_long_recording_in_both_modes(void **state)
 {
@@ -452,6 +477,47 @@ static void test_every_allocation_fails(void **state)
     test_temp_dir_remove(dir);
 }
 
+/* Decoders of few and of many positions: prompts longer than either keeps its tail, within bounds. */
+static void test_prompts_and_decoder_positions(void **state)
+{
+    (void)state;
+    static const int positions[] = {8, 12, 16, 4096};
+    struct recording r = {0};
+    char dir[TEST_PATH], path[TEST_PATH + 16], prompt[3000];
+
+    for (size_t i = 0; i < sizeof prompt - 1; i++)
+        prompt[i] = i % 3 ? 'x' : ' ';
+    prompt[sizeof prompt - 1] = '\0';
+    test_temp_dir(dir);
+    snprintf(path, sizeof path, "%s/model", dir);
+    add_silence(&r, 1);
+    for (size_t i = 0; i < sizeof positions / sizeof *positions; i++) {
+        struct sotto_diag diag = {0};
+        struct sotto_options o;
+        struct gen_model g;
+        struct heard h;
+        sotto_model *model = NULL;
+        sotto_transcriber *t = NULL;
+
+        gen_model_init(&g);
+        g.n_text_ctx = positions[i];
+        assert_true(gen_model_write(&g, GEN_CT2, path));
+        assert_ok(sotto_model_open(&model, path, NULL, &diag), &diag);
+        options(&o, &h);
+        o.vad = false;
+        o.mode = SOTTO_MODE_SEQUENTIAL;
+        o.temperature_increment = 0;
+        o.initial_prompt = o.hotwords = prompt;
+        o.prefix = i % 2 ? prompt : NULL;
+        assert_ok(sotto_transcriber_open(&t, model, &o, &diag), &diag);
+        feed(t, &r, 16000);
+        sotto_transcriber_close(&t);
+        sotto_model_close(&model);
+    }
+    free(r.x);
+    test_temp_dir_remove(dir);
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -470,6 +536,8 @@ int main(void)
         cmocka_unit_test(test_abort),
         cmocka_unit_test(test_transcribers_share_a_model),
         cmocka_unit_test(test_wrong_options),
+        cmocka_unit_test(test_prompts_and_decoder_positions),
+        cmocka_unit_test(test_blip_at_the_end_of_a_piece),
         cmocka_unit_test(test_every_allocation_fails),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

@@ -53,8 +53,12 @@ static int update(struct speech *s)
     struct vad_span span;
     int64_t begin;
 
-    if (s->n_groups > 0)
-        s->groups[s->n_groups - 1].end = s->groups[s->n_groups - 1].settled;
+    if (s->n_groups > 0) {
+        struct speech_group *last = &s->groups[s->n_groups - 1];
+        last->end = last->settled;
+        if (last->end == last->begin) // what opened it may have been too short for speech
+            s->n_groups--;
+    }
     while (vad_next(s->vad, &span)) {
         int err = add_span(s, span.start, span.end, true);
         if (err)
