@@ -22,6 +22,7 @@ struct dot_tile {
     size_t a_bytes;   // from row to row
     const uint8_t *w; // panel
     int row, col;     // of y
+    struct gemm_ahead ahead;
 };
 
 INLINE int32_t dot_group(const uint8_t *p)
@@ -87,8 +88,12 @@ INLINE void dot_tile(const struct gemm_args *g, struct dot_tile t, const int row
     vf y[GEMM_MR][GEMM_NV];
     int n_groups = g->w->k / DOT_GROUP, rest = g->w->k % DOT_GROUP;
 
-    for (int i = 0; i < n_groups; i++)
-        dot_group_step(acc, &t, i, 4, rows);
+    for (int i = 0; i < n_groups;) {
+        int end = n_groups - i < AHEAD_CHUNK ? n_groups : i + AHEAD_CHUNK;
+        gemm_fetch(&t.ahead);
+        for (; i < end; i++)
+            dot_group_step(acc, &t, i, 4, rows);
+    }
     if (rest)
         dot_group_step(acc, &t, n_groups, rest * DOT_A_BYTES, rows);
     dot_to_float(g, acc, y, t.row, t.col, rows);
@@ -168,6 +173,7 @@ INLINE void gemm_dot(const struct gemm_args *g)
                 int rows = cut.rows + (i < cut.longer);
                 t.a = a + (size_t)r * t.a_bytes;
                 t.row = row + r;
+                t.ahead = gemm_ahead(t.w, panel, GEMM_NR * DOT_GROUP * DOT_W_BYTES, i, cut.n);
                 dot_tile_of(g, t, rows);
                 r += rows;
             }

@@ -14,6 +14,7 @@ struct float_tile {
     size_t a_stride;
     const void *w; // panel
     int row, col;  // of y
+    struct gemm_ahead ahead;
 };
 
 INLINE vf load_weights(const void *w, size_t i, const enum gemm_format format)
@@ -21,7 +22,7 @@ INLINE vf load_weights(const void *w, size_t i, const enum gemm_format format)
     if (format == GEMM_F16)
         return v_load_f16((const uint16_t *)w + i);
     if (format == GEMM_BF16)
-        return v_load_bf16((const uint16_t *)w + i);
+        return (vf)(v_load_u16((const uint16_t *)w + i) << 16);
     return v_load((const float *)w + i);
 }
 
@@ -47,8 +48,12 @@ INLINE void float_tile(const struct gemm_args *g, struct float_tile t, const int
     vf acc[4][GEMM_MR][GEMM_NV] = {0};
     int k = 0, n_k = g->w->k;
 
-    for (; k + split <= n_k; k += split)
-        UNROLL for (int s = 0; s < split; s++) float_step(acc[s], &t, k + s, rows, format);
+    while (k + split <= n_k) {
+        int end = n_k - k < AHEAD_CHUNK ? n_k : k + AHEAD_CHUNK;
+        gemm_fetch(&t.ahead);
+        for (; k + split <= end; k += split)
+            UNROLL for (int s = 0; s < split; s++) float_step(acc[s], &t, k + s, rows, format);
+    }
     for (; split > 1 && k < n_k; k++)
         float_step(acc[0], &t, k, rows, format);
     UNROLL for (int s = 1; s < split; s++) UNROLL for (int r = 0; r < rows; r++)
@@ -81,15 +86,23 @@ INLINE void float_tile_of(const struct gemm_args *g, struct float_tile t, int ro
     }
 }
 
-/* Rows [row, row + m) of one panel. `a` is the first of these rows. */
+/* Rows [row, row + m) of one panel, of which `a` is the first; `packed` is the panel as it lies in
+ * memory, `w` the same or its widened copy. */
 INLINE void float_panel(const struct gemm_args *g, const float *a, size_t a_stride, const void *w,
-                        int row, int m, int col, const enum gemm_format format)
+                        const void *packed, int row, int m, int col, const enum gemm_format format)
 {
     struct gemm_cut cut = gemm_cut(m);
+    const int step_bytes = GEMM_NR * (g->w->format == GEMM_F32 ? 4 : 2);
+    size_t panel_bytes = (size_t)g->w->k * (size_t)step_bytes;
 
     for (int i = 0, r = 0; i < cut.n; i++) {
         int rows = cut.rows + (i < cut.longer);
-        struct float_tile t = {a + (size_t)r * a_stride, a_stride, w, row + r, col};
+        struct float_tile t = {a + (size_t)r * a_stride,
+                               a_stride,
+                               w,
+                               row + r,
+                               col,
+                               gemm_ahead(packed, panel_bytes, step_bytes, i, cut.n)};
         float_tile_of(g, t, rows, format);
         r += rows;
     }
@@ -112,7 +125,8 @@ INLINE void gemm_f32(const struct gemm_args *g)
         int m = g->m - row < block ? g->m - row : block;
         const float *a = g->x + (size_t)row * g->x_stride;
         for (int p = g->panel_begin; p < g->panel_end; p++)
-            float_panel(g, a, g->x_stride, w + (size_t)p * panel, row, m, p * GEMM_NR, GEMM_F32);
+            float_panel(g, a, g->x_stride, w + (size_t)p * panel, w + (size_t)p * panel, row, m,
+                        p * GEMM_NR, GEMM_F32);
     }
 }
 
@@ -127,12 +141,12 @@ INLINE void gemm_f16(const struct gemm_args *g)
     for (int p = g->panel_begin; p < g->panel_end; p++) {
         const uint16_t *half = w + (size_t)p * panel;
         if (few) {
-            float_panel(g, g->x, g->x_stride, half, 0, g->m, p * GEMM_NR, GEMM_F16);
+            float_panel(g, g->x, g->x_stride, half, half, 0, g->m, p * GEMM_NR, GEMM_F16);
             continue;
         }
         for (size_t i = 0; i < panel; i += VW)
             v_store(g->scratch + i, v_load_f16(half + i));
-        float_panel(g, g->x, g->x_stride, g->scratch, 0, g->m, p * GEMM_NR, GEMM_F32);
+        float_panel(g, g->x, g->x_stride, g->scratch, half, 0, g->m, p * GEMM_NR, GEMM_F32);
     }
 }
 
@@ -150,15 +164,15 @@ INLINE void gemm_bf16(const struct gemm_args *g)
             float *to = g->scratch + (size_t)r * (size_t)n_k;
             int k = 0;
             for (; k + VW <= n_k; k += VW)
-                v_store(to + k, v_load_bf16(from + k));
+                v_store(to + k, (vf)(v_load_u16(from + k) << 16));
             for (; k < n_k; k++) {
                 uint32_t bits = (uint32_t)from[k] << 16;
                 memcpy(to + k, &bits, sizeof bits);
             }
         }
         for (int p = g->panel_begin; p < g->panel_end; p++)
-            float_panel(g, g->scratch, (size_t)n_k, w + (size_t)p * panel, row, m, p * GEMM_NR,
-                        GEMM_BF16);
+            float_panel(g, g->scratch, (size_t)n_k, w + (size_t)p * panel, w + (size_t)p * panel,
+                        row, m, p * GEMM_NR, GEMM_BF16);
     }
 }
 

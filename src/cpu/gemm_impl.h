@@ -28,6 +28,31 @@ INLINE struct gemm_cut gemm_cut(int m)
     return (struct gemm_cut){n, m / n, m % n};
 }
 
+/* While a panel is used by several tiles it comes from cache and the memory would idle: each tile
+ * asks for its share of the next panel, a little in every chunk of its loop over k. */
+struct gemm_ahead {
+    const char *at;
+    int bytes; // per chunk
+};
+
+enum { AHEAD_CHUNK = 64 }; // of steps; a step reads `step_bytes` of the panel
+
+INLINE struct gemm_ahead gemm_ahead(const void *panel, size_t panel_bytes, int step_bytes, int tile,
+                                    int n_tiles)
+{
+    int share = AHEAD_CHUNK * step_bytes / n_tiles;
+    return (struct gemm_ahead){(const char *)panel + panel_bytes +
+                                   panel_bytes / (size_t)n_tiles * (size_t)tile,
+                               n_tiles > 1 ? share : 0};
+}
+
+INLINE void gemm_fetch(struct gemm_ahead *a)
+{
+    for (int i = 0; i < a->bytes; i += 64)
+        __builtin_prefetch(a->at + i, 0, 2);
+    a->at += a->bytes;
+}
+
 /* The slow end of the epilogue: sums stored in `t`, any number of columns, GELU. */
 static void finish_tile(const struct gemm_args *g, float (*t)[GEMM_NR], int row, int col, int rows)
 {

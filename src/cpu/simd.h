@@ -2,7 +2,8 @@
  * What the kernels say of vectors, over GCC's vector extensions: included by simd_<isa>.h once VW,
  * the number of 32-bit lanes, is known, so every file that uses it has vectors of one width. Here
  * is what the compiler lowers well by itself; what needs an instruction by name is in simd_<isa>.h:
- * v_max, v_min, v_round, v_to_int, v_scale2, v_madd16, v_load_f16, v_store_f16.
+ * v_max, v_min, v_round, v_to_int, v_scale2, v_madd16, v_load_u16, v_load_s8, v_load_f16,
+ * v_store_f16.
  */
 #ifndef CPU_SIMD_H
 #define CPU_SIMD_H
@@ -92,13 +93,6 @@ INLINE vf v_select(vi mask, vf yes, vf no)
     return (vf)((mask & (vi)yes) | (~mask & (vi)no));
 }
 
-INLINE vf v_load_bf16(const uint16_t *p)
-{
-    vh h;
-    memcpy(&h, p, sizeof h);
-    return (vf)(__builtin_convertvector(h, vu) << 16);
-}
-
 /* To nearest even; a NaN stays one. */
 INLINE vh v_to_bf16(vf x)
 {
@@ -135,13 +129,25 @@ INLINE vf v_scale2_by_parts(vf x, vi n)
     return x * (vf)((vu)(half + 127) << 23) * (vf)((vu)(n - half + 127) << 23);
 }
 
+INLINE vu v_load_u16_by_parts(const uint16_t *p)
+{
+    vh h;
+    memcpy(&h, p, sizeof h);
+    return __builtin_convertvector(h, vu);
+}
+
+INLINE v2h v_load_s8_by_parts(const uint8_t *p)
+{
+    v2b b;
+    memcpy(&b, p, sizeof b);
+    return __builtin_convertvector(b, v2h);
+}
+
 /* fp16 to fp32 with integer arithmetic, all values: the exponent is put right by a product, which
  * also normalises subnormals. */
 INLINE vf v_load_f16_by_parts(const uint16_t *p)
 {
-    vh h;
-    memcpy(&h, p, sizeof h);
-    vu u = __builtin_convertvector(h, vu), sign = (u & 0x8000) << 16;
+    vu u = v_load_u16_by_parts(p), sign = (u & 0x8000) << 16;
     vf x = (vf)((u & 0x7fff) << 13) * 0x1p112f;
     vu special = (vu)(x >= 65536.0f) & 0x7f800000; // infinities and NaNs
     return (vf)((vu)x | special | sign);

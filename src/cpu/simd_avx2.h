@@ -40,6 +40,16 @@ INLINE vi v_madd16(vi a, vi b)
     return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 }
 
+INLINE vu v_load_u16(const uint16_t *p)
+{
+    return (vu)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+
+INLINE v2h v_load_s8(const uint8_t *p)
+{
+    return (v2h)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p));
+}
+
 INLINE vf v_load_f16(const uint16_t *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));

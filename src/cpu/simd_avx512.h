@@ -44,6 +44,16 @@ INLINE vi v_madd16(vi a, vi b)
     return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 }
 
+INLINE vu v_load_u16(const uint16_t *p)
+{
+    return (vu)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+}
+
+INLINE v2h v_load_s8(const uint8_t *p)
+{
+    return (v2h)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)p));
+}
+
 INLINE vf v_load_f16(const uint16_t *p)
 {
     return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));

@@ -39,6 +39,16 @@ INLINE vi v_madd16(vi a, vi b)
     return (vi)vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y));
 }
 
+INLINE vu v_load_u16(const uint16_t *p)
+{
+    return v_load_u16_by_parts(p);
+}
+
+INLINE v2h v_load_s8(const uint8_t *p)
+{
+    return v_load_s8_by_parts(p);
+}
+
 INLINE vf v_load_f16(const uint16_t *p)
 {
     return (vf)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));

@@ -39,6 +39,16 @@ INLINE vi v_madd16(vi a, vi b)
     return (vi)_mm_madd_epi16((__m128i)a, (__m128i)b);
 }
 
+INLINE vu v_load_u16(const uint16_t *p)
+{
+    return v_load_u16_by_parts(p);
+}
+
+INLINE v2h v_load_s8(const uint8_t *p)
+{
+    return v_load_s8_by_parts(p);
+}
+
 INLINE vf v_load_f16(const uint16_t *p)
 {
     return v_load_f16_by_parts(p);

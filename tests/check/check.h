@@ -49,7 +49,7 @@ bool check_painted(const float *p, size_t n);
 
 /* Seconds per call of fn(arg): the fastest of several rounds, each at least a few milliseconds. */
 double check_time(void (*fn)(void *arg), void *arg);
-/* Seconds on a clock that only goes forward. */
+/* Seconds this thread has computed: neighbours may take the core, not the time. */
 double check_clock(void);
 /* One line of the benchmark: "name value unit (percent of peak)"; `peak` 0: none. */
 void check_report(struct check *c, const char *what, double value, const char *unit, double peak);

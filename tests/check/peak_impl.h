@@ -21,6 +21,8 @@ static inline double peak_float(void)
 {
     vf acc[PEAK_SUMS] = {{0}}, a = v_set(0.5f), b = v_set(1.0f);
 
+    _Pragma("GCC unroll 12") for (int j = 0; j < PEAK_SUMS; j++)
+        KEEP(acc[j]); // else equal sums are made one
     for (int i = 0; i < PEAK_STEPS; i++) {
         KEEP(a);
         _Pragma("GCC unroll 12") for (int j = 0; j < PEAK_SUMS; j++) acc[j] = v_fma(a, b, acc[j]);
@@ -35,6 +37,7 @@ static inline double peak_dot(void)
     dot_acc acc[PEAK_SUMS] = {{0}};
     vi a = v_set_i(0x01010101), b = v_set_i(0x01020304);
 
+    _Pragma("GCC unroll 12") for (int j = 0; j < PEAK_SUMS; j++) KEEP(acc[j]);
     for (int i = 0; i < PEAK_STEPS; i++) {
         _Pragma("GCC unroll 12") for (int j = 0; j < PEAK_SUMS; j++)
         {

@@ -71,6 +71,20 @@ static inline __attribute__((always_inline, unused)) simde__m256i simde_fill_cvt
     return r;
 }
 
+static inline __attribute__((always_inline, unused)) __m512i
+simde_fill_cvtepu16_epi32(simde__m256i h)
+{
+    simde__m128i half[2];
+    simde__m256i out[2];
+    __m512i r;
+    simde_memcpy(half, &h, sizeof h);
+    out[0] = simde_mm256_cvtepu16_epi32(half[0]);
+    out[1] = simde_mm256_cvtepu16_epi32(half[1]);
+    simde_memcpy(&r, out, sizeof r);
+    return r;
+}
+
+#define _mm512_cvtepu16_epi32(h)     simde_fill_cvtepu16_epi32(h)
 #define _mm512_cvtps_epi32(x)        simde_fill_cvtps_epi32(x)
 #define _mm512_cvtph_ps(h)           simde_fill_cvtph_ps(h)
 #define _mm512_cvtps_ph(x, rounding) simde_fill_cvtps_ph(x)
