@@ -58,6 +58,15 @@ static const char SPELLING_TEXT[] =
     "they clash, openai/whisper's meaning holds: -f is the format, -o the folder. Times are in "
     "seconds.";
 
+static const char DIFFERENCES_TEXT[] =
+    "What openai/whisper's users find different: the text goes to standard output and no files are "
+    "written unless -f or -o is given; the search is greedy (--beam-size 5 for beams); speech is "
+    "looked for first (--no-vad does without); beyond 30 seconds windows are decoded side by side "
+    "(--sequential for one after the other, with the text before as context); a --temperature "
+    "given "
+    "alone switches the fallback off, a range needs --temperature-increment-on-fallback; options "
+    "for subtitles turn on --word-timestamps by themselves; --verbose is off by default.";
+
 /* ---- parts shared by all ---------------------------------------------------------------------- */
 
 static void format_double(char *dst, double x)
@@ -300,10 +309,7 @@ static void print_man_options(FILE *out)
 
 static void print_paragraph(FILE *out, const char *title, const char *text)
 {
-    if (title)
-        fprintf(out, ".SH %s\n", title);
-    else
-        fputs(".PP\n", out);
+    fprintf(out, ".SH %s\n", title);
     print_troff(out, text);
     fputc('\n', out);
 }
@@ -323,6 +329,7 @@ void help_man(FILE *out)
     print_man_options(out);
     print_paragraph(out, "SPELLING OF OPTIONS", SPELLING_TEXT);
     print_paragraph(out, "OUTPUT FILES", FILES_TEXT);
+    print_paragraph(out, "DIFFERENCES", DIFFERENCES_TEXT);
     fputs(".SH EXIT STATUS\n", out);
     for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++) {
         char status[16];

@@ -198,7 +198,8 @@ static int set_value(struct cli_options *o, const struct option_row *row, const 
         return set_int(o, row, given, value, message);
     case OPTION_FLOAT:
         o->temperature_given |= row->offset == offsetof(struct cli_options, lib.temperature);
-        o->increment_given |= row->offset == offsetof(struct cli_options, lib.temperature_increment);
+        o->increment_given |=
+            row->offset == offsetof(struct cli_options, lib.temperature_increment);
         return set_float(o, row, given, value, message);
     case OPTION_TIME:
         return set_time(o, row, given, value, message);
