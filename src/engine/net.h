@@ -15,7 +15,7 @@ struct net; // immutable after net_open; shared by threads
 
 struct net_params {
     enum sotto_precision precision;
-    bool reference;    // plain C kernels
+    bool reference; // plain C kernels
 };
 
 /* Packs `model`'s weights with `pool`'s threads. `model` must stay open as long as the net. */
@@ -24,7 +24,7 @@ int net_open(struct net **out, const struct model *model, const struct net_param
 void net_close(struct net **net);
 const struct model *net_model(const struct net *net);
 const struct ops *net_ops(const struct net *net);          // the kernels chosen; borrowed
-const char *net_kernels(const struct net *net);           // "avx2"; static
+const char *net_kernels(const struct net *net);            // "avx2"; static
 enum sotto_precision net_precision(const struct net *net); // never AUTO
 
 /* One window's cross-attention keys and values for all decoder layers. */
