@@ -14,6 +14,8 @@
 
 /* A rest of speech longer than this is decoded again rather than lost. */
 static const double tail_min_s = 1.5;
+/* And only when the text got on by this much: rests of rests must come to an end. */
+static const double progress_min_s = 1.0;
 /* A window is taken to be in another language than the recording only when this sure. */
 static const float switch_probability = 0.85f, switch_main_below = 0.05f;
 static const double switch_speech_s = 3.0;
@@ -285,7 +287,7 @@ static double text_end_s(const struct item *it)
 static bool has_tail(const struct item *it, double text_end, double duration_s)
 {
     double rest_s = windows_speech_s(&it->window, it->offset_s + text_end, it->offset_s + duration_s);
-    return text_end > 0 && rest_s >= tail_min_s;
+    return text_end >= progress_min_s && rest_s >= tail_min_s;
 }
 
 static int finish_item(struct batched *b, struct item *it)

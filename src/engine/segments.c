@@ -165,7 +165,7 @@ int segments_cut(struct segment_list *list, const struct tokenizer *t,
         bool ending = i == n && end->single_ending && last > 0;
         if (!pair && !ending)
             continue;
-        err = add_slice(&c, last, i, timestamp_s(tok[last] - begin),
+        err = add_slice(&c, last, i, timestamp_s(tok[last] >= begin ? tok[last] - begin : 0),
                         timestamp_s(tok[i - 1] - begin));
         last = i;
     }

@@ -416,15 +416,16 @@ static int decode_extent(struct sequential *s, const struct extent *e)
 int sequential_run(struct sequential *s)
 {
     struct extent e;
-    enum progress p;
+    enum progress p = PROGRESS_WAIT;
     int err = 0;
 
     while (!err && (p = next_extent(s, &e)) == PROGRESS_READY) {
         err = decode_extent(s, &e);
         transcriber_progress(s->t, (double)s->seek / FRAMES_PER_SECOND);
     }
-    /* Without voice activity detection the language is detected on the first 30 s: see above. */
-    if (!err && (s->t->language >= 0 || s->use_speech))
+    if (!err && p == PROGRESS_END) // after the last clip nothing is needed any more
+        samples_forget(&s->t->samples, s->t->samples.end);
+    else if (!err && (s->t->language >= 0 || s->use_speech))
         samples_forget(&s->t->samples, features_first_sample(s->seek));
     return err;
 }
