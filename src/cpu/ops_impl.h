@@ -12,16 +12,28 @@
 
 static void layernorm_row(const float *x, const float *g, const float *b, float *y, int n)
 {
-    vf sums = {0}, squares = {0};
+    vf sums = {0}, more = {0}, squares = {0};
     float sum = 0, square = 0;
     int i = 0;
 
+    for (; i + 2 * VW <= n; i += 2 * VW) {
+        sums += v_load(x + i);
+        more += v_load(x + i + VW);
+    }
+    sums += more;
     for (; i + VW <= n; i += VW)
         sums += v_load(x + i);
     for (; i < n; i++)
         sum += x[i];
     float mean = (sum + v_sum(sums)) / (float)n;
-    for (i = 0; i + VW <= n; i += VW) {
+    more = (vf){0};
+    for (i = 0; i + 2 * VW <= n; i += 2 * VW) {
+        vf d = v_load(x + i) - mean, e = v_load(x + i + VW) - mean;
+        squares = v_fma(d, d, squares);
+        more = v_fma(e, e, more);
+    }
+    squares += more;
+    for (; i + VW <= n; i += VW) {
         vf d = v_load(x + i) - mean;
         squares = v_fma(d, d, squares);
     }
@@ -69,15 +81,15 @@ static float row_min(const float *x, size_t n)
     return lanes < min ? lanes : min;
 }
 
-/* Stores exp((x - origin) * scale) if `y` is not NULL; returns the sum. */
+/* Stores exp((x - origin) * scale), an exponent that is not positive, if `y` is not NULL; returns the sum. */
 INLINE float exp_sum(const float *x, float *y, size_t n, float origin, float scale)
 {
     vf sums[2] = {{0}, {0}};
     size_t i = 0;
 
     for (; i + 2 * VW <= n; i += 2 * VW) {
-        vf a = v_exp((v_load(x + i) - origin) * scale);
-        vf b = v_exp((v_load(x + i + VW) - origin) * scale);
+        vf a = v_exp_negative((v_load(x + i) - origin) * scale);
+        vf b = v_exp_negative((v_load(x + i + VW) - origin) * scale);
         sums[0] += a;
         sums[1] += b;
         if (y) {
@@ -87,7 +99,7 @@ INLINE float exp_sum(const float *x, float *y, size_t n, float origin, float sca
     }
     for (; i < n; i += VW) {
         int rest = n - i < VW ? (int)(n - i) : VW;
-        vf e = v_exp((v_load_part(x + i, rest) - origin) * scale);
+        vf e = v_exp_negative((v_load_part(x + i, rest) - origin) * scale);
         float t[VW] = {0};
         v_store_part(t, e, rest); // lanes beyond the row do not count
         sums[0] += v_load(t);
@@ -207,7 +219,7 @@ INLINE vb quantise_lanes(vf x, float factor)
 {
     vf v = x * factor, low = v_set(-127.0f);
     v = v_select(v > low, v, low); // a NaN becomes -127, as in the plain version
-    return __builtin_convertvector(v_to_int(v) + 128, vb);
+    return v_to_u8(v_to_int(v) + 128);
 }
 
 static void quantise_u8(const float *x, size_t x_stride, int n_rows, int n_cols, uint8_t *q,

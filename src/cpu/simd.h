@@ -2,8 +2,8 @@
  * What the kernels say of vectors, over GCC's vector extensions: included by simd_<isa>.h once VW,
  * the number of 32-bit lanes, is known, so every file that uses it has vectors of one width. Here
  * is what the compiler lowers well by itself; what needs an instruction by name is in simd_<isa>.h:
- * v_max, v_min, v_round, v_to_int, v_scale2, v_madd16, v_load_u16, v_load_s8, v_load_f16,
- * v_store_f16.
+ * v_max, v_min, v_round, v_to_int, v_scale2, v_madd16, v_load_u16, v_load_s8, v_to_u8,
+ * v_load_f16, v_store_f16.
  */
 #ifndef CPU_SIMD_H
 #define CPU_SIMD_H
@@ -141,6 +141,12 @@ INLINE v2h v_load_s8_by_parts(const uint8_t *p)
     v2b b;
     memcpy(&b, p, sizeof b);
     return __builtin_convertvector(b, v2h);
+}
+
+/* Lanes of 0..255 to bytes. */
+INLINE vb v_to_u8_by_parts(vi x)
+{
+    return __builtin_convertvector(x, vb);
 }
 
 /* fp16 to fp32 with integer arithmetic, all values: the exponent is put right by a product, which

@@ -50,6 +50,16 @@ INLINE v2h v_load_s8(const uint8_t *p)
     return (v2h)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p));
 }
 
+INLINE vb v_to_u8(vi x)
+{
+    __m128i low = _mm256_castsi256_si128((__m256i)x);
+    __m128i words = _mm_packs_epi32(low, _mm256_extracti128_si256((__m256i)x, 1));
+    __m128i bytes = _mm_packus_epi16(words, words);
+    vb b;
+    memcpy(&b, &bytes, sizeof b);
+    return b;
+}
+
 INLINE vf v_load_f16(const uint16_t *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));

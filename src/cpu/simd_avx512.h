@@ -54,6 +54,11 @@ INLINE v2h v_load_s8(const uint8_t *p)
     return (v2h)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)p));
 }
 
+INLINE vb v_to_u8(vi x)
+{
+    return v_to_u8_by_parts(x);
+}
+
 INLINE vf v_load_f16(const uint16_t *p)
 {
     return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));

@@ -49,6 +49,11 @@ INLINE v2h v_load_s8(const uint8_t *p)
     return v_load_s8_by_parts(p);
 }
 
+INLINE vb v_to_u8(vi x)
+{
+    return v_to_u8_by_parts(x);
+}
+
 INLINE vf v_load_f16(const uint16_t *p)
 {
     return (vf)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));

@@ -49,6 +49,15 @@ INLINE v2h v_load_s8(const uint8_t *p)
     return v_load_s8_by_parts(p);
 }
 
+INLINE vb v_to_u8(vi x)
+{
+    __m128i words = _mm_packs_epi32((__m128i)x, (__m128i)x);
+    __m128i bytes = _mm_packus_epi16(words, words);
+    vb b;
+    memcpy(&b, &bytes, sizeof b);
+    return b;
+}
+
 INLINE vf v_load_f16(const uint16_t *p)
 {
     return v_load_f16_by_parts(p);
