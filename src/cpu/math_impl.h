@@ -17,21 +17,11 @@ INLINE vf exp_reduced(vf r)
     return v_fma(p, r2, r) + 1.0f;
 }
 
-/* e^x: 0 for -inf, inf for large x, NaN for NaN; results may be subnormal. */
-INLINE vf v_exp(vf x)
-{
-    x = v_min(v_set(89.0f), v_max(v_set(-104.0f), x)); // in this order a NaN stays
-    vf n = v_round(x * 1.44269504088896341f);
-    vf r = v_fma(n, v_set(-0.693359375f), x); // ln(2) in two parts, the first of 9 bits
-    r = v_fma(n, v_set(2.12194440e-4f), r);
-    return v_scale2(exp_reduced(r), n);
-}
-
-/* The same for x <= 0 in fewer steps: results below 2^-126 are 0. */
+/* e^x for x <= 0; results below e^-87 are 0, and so is that of -inf. */
 INLINE vf v_exp_negative(vf x)
 {
     vf n = v_round(x * 1.44269504088896341f);
-    vf r = v_fma(n, v_set(-0.693359375f), x);
+    vf r = v_fma(n, v_set(-0.693359375f), x); // ln(2) in two parts, the first of 9 bits
     r = v_fma(n, v_set(2.12194440e-4f), r);
     vf e = exp_reduced(r) * (vf)((vu)(v_to_int(n) + 127) << 23);
     return (vf)((vi)e & ~(x < -87.0f)); // a NaN stays

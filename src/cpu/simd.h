@@ -2,7 +2,7 @@
  * What the kernels say of vectors, over GCC's vector extensions: included by simd_<isa>.h once VW,
  * the number of 32-bit lanes, is known, so every file that uses it has vectors of one width. Here
  * is what the compiler lowers well by itself; what needs an instruction by name is in simd_<isa>.h:
- * v_max, v_min, v_round, v_to_int, v_scale2, v_madd16, v_load_u16, v_load_s8, v_to_u8,
+ * v_max, v_min, v_round, v_to_int, v_madd16, v_load_u16, v_load_s8, v_to_u8,
  * v_load_f16, v_store_f16.
  */
 #ifndef CPU_SIMD_H
@@ -120,13 +120,6 @@ INLINE float v_max_lane(vf x)
     for (int i = 1; i < VW; i++)
         m = t[i] > m ? t[i] : m;
     return m;
-}
-
-/* x * 2^n for whole n in -252..254: two factors, so that the result may be subnormal or infinite. */
-INLINE vf v_scale2_by_parts(vf x, vi n)
-{
-    vi half = n >> 1;
-    return x * (vf)((vu)(half + 127) << 23) * (vf)((vu)(n - half + 127) << 23);
 }
 
 INLINE vu v_load_u16_by_parts(const uint16_t *p)

@@ -30,11 +30,6 @@ INLINE vi v_to_int(vf x)
     return (vi)_mm256_cvtps_epi32(x);
 }
 
-INLINE vf v_scale2(vf x, vf n)
-{
-    return v_scale2_by_parts(x, v_to_int(n));
-}
-
 INLINE vi v_madd16(vi a, vi b)
 {
     return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);

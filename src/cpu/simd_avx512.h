@@ -34,11 +34,6 @@ INLINE vi v_to_int(vf x)
     return (vi)_mm512_cvtps_epi32((__m512)x);
 }
 
-INLINE vf v_scale2(vf x, vf n)
-{
-    return (vf)_mm512_scalef_ps((__m512)x, (__m512)n);
-}
-
 INLINE vi v_madd16(vi a, vi b)
 {
     return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b);

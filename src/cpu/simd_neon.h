@@ -28,11 +28,6 @@ INLINE vi v_to_int(vf x)
     return (vi)vcvtnq_s32_f32((float32x4_t)x);
 }
 
-INLINE vf v_scale2(vf x, vf n)
-{
-    return v_scale2_by_parts(x, v_to_int(n));
-}
-
 INLINE vi v_madd16(vi a, vi b)
 {
     int16x8_t x = (int16x8_t)a, y = (int16x8_t)b;

@@ -29,11 +29,6 @@ INLINE vf v_round(vf x)
     return v_to_float(v_to_int(x));
 }
 
-INLINE vf v_scale2(vf x, vf n)
-{
-    return v_scale2_by_parts(x, v_to_int(n));
-}
-
 INLINE vi v_madd16(vi a, vi b)
 {
     return (vi)_mm_madd_epi16((__m128i)a, (__m128i)b);
