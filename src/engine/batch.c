@@ -38,6 +38,15 @@ void job_fini(struct job *job)
     job->n_tokens = 0;
 }
 
+void job_describe(const struct job *job, struct segment *segment)
+{
+    segment->temperature = job->temperature;
+    segment->avg_logprob = job->avg_logprob;
+    segment->compression_ratio = job->compression_ratio;
+    segment->no_speech_prob = job->no_speech_prob;
+    segment->language = job->language;
+}
+
 static int group_size(const struct config *c)
 {
     int largest = 1;

@@ -8,6 +8,7 @@
 
 #include "engine/config.h"
 #include "engine/net.h"
+#include "engine/segments.h"
 
 struct job {
     /* Set by the caller; borrowed until the job is done. */
@@ -35,6 +36,8 @@ struct job {
 };
 
 void job_fini(struct job *job);
+/* Writes what is known of the whole window into one of its segments. */
+void job_describe(const struct job *job, struct segment *segment);
 
 struct batch;
 

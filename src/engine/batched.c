@@ -253,11 +253,7 @@ static void map_times(const struct item *it)
             windows_map_span(&it->window, it->offset_s + word->start_s, it->offset_s + word->end_s,
                              &word->start_s, &word->end_s);
         }
-        s->temperature = it->job.temperature;
-        s->avg_logprob = it->job.avg_logprob;
-        s->compression_ratio = it->job.compression_ratio;
-        s->no_speech_prob = it->job.no_speech_prob;
-        s->language = it->job.language;
+        job_describe(&it->job, s);
     }
 }
 

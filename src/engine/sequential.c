@@ -265,18 +265,6 @@ static int run_job(struct sequential *s, struct job *job)
     return err;
 }
 
-static void describe(struct sequential *s, const struct job *job)
-{
-    for (int i = 0; i < s->segments.n; i++) {
-        struct segment *seg = &s->segments.items[i];
-        seg->temperature = job->temperature;
-        seg->avg_logprob = job->avg_logprob;
-        seg->compression_ratio = job->compression_ratio;
-        seg->no_speech_prob = job->no_speech_prob;
-        seg->language = job->language;
-    }
-}
-
 /* Emits the window's segments and remembers their text. */
 static int deliver(struct sequential *s, const struct job *job)
 {
@@ -371,7 +359,8 @@ static int finish_window(struct sequential *s, const struct extent *e, const str
     int err = segments_cut(&s->segments, t->model->model->tokenizer, &w, &end);
     if (err)
         return err;
-    describe(s, job);
+    for (int i = 0; i < s->segments.n; i++)
+        job_describe(job, &s->segments.items[i]);
     int64_t next = e->seek + frame_of(end.resume_s);
     if (t->config->opt.word_timestamps)
         err = time_words(s, e, job, &end, &next);
