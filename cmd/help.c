@@ -55,8 +55,8 @@ static const char SPELLING_TEXT[] =
     "their value after a space or =. Switches are turned off by --no-NAME; --NAME True and --NAME "
     "False work as well. None is accepted where openai/whisper accepts it. Other spellings known "
     "from openai/whisper, whisper.cpp and whisper-ctranslate2 are listed with each option; where "
-    "they clash, openai/whisper's meaning holds: -f is the format, -o the folder. Times are in "
-    "seconds.";
+    "they clash, openai/whisper's meaning holds: -f is the format, -o the folder, and --offset and "
+    "--duration are seconds (whisper.cpp's -ot and -d are its milliseconds).";
 
 static const char DIFFERENCES_TEXT[] =
     "What openai/whisper's users find different: the text goes to standard output and no files are "
@@ -173,7 +173,7 @@ static void print_usage(FILE *out)
     fputs("Usage: sotto [OPTION]... FILE...    transcribe recordings (- is standard input)\n"
           "       sotto model list             show the models that are here and that can be had\n"
           "       sotto model fetch NAME...    get models\n"
-          "       sotto help [TOPIC]           transcribe (all options), languages, exit\n",
+          "       sotto help [TOPIC]           transcribe (all options), languages, others, exit\n",
           out);
 }
 
@@ -217,6 +217,27 @@ void help_languages(FILE *out)
 {
     for (int i = 0; i < sotto_language_count(); i++)
         fprintf(out, "%-4s %s\n", sotto_language_code(i), sotto_language_name(i));
+}
+
+static const char FOREIGN_TEXT[] =
+    "Options of openai/whisper, whisper.cpp, whisper-ctranslate2 and whisperX that sotto does not "
+    "have, and what to do instead. They are accepted where their value asks for nothing (False, or "
+    "the value in brackets).";
+
+void help_foreign(FILE *out)
+{
+    print_wrapped(out, FOREIGN_TEXT, 0, 0);
+    fputc('\n', out);
+    for (int i = 0; i < options_foreign_count; i++) {
+        const struct option_foreign *row = &options_foreign[i];
+        bool value = row->neutral && *row->neutral && strcmp(row->neutral, "false") != 0;
+        char left[TEXT_SIZE];
+        snprintf(left, sizeof(left), "  %s%s%s%s", row->spellings, value ? " [" : "",
+                 value ? row->neutral : "", value ? "]" : "");
+        fprintf(out, "%-*s ", LEFT_WIDTH - 1, left);
+        print_wrapped(out, row->hint ? row->hint : "accepted without effect", LEFT_WIDTH,
+                      LEFT_WIDTH);
+    }
 }
 
 void help_version(FILE *out)
@@ -328,6 +349,10 @@ void help_man(FILE *out)
     fputs(".SH OPTIONS\n", out);
     print_man_options(out);
     print_paragraph(out, "SPELLING OF OPTIONS", SPELLING_TEXT);
+    print_paragraph(out, "OPTIONS OF OTHER PROGRAMS", FOREIGN_TEXT);
+    for (int i = 0; i < options_foreign_count; i++)
+        if (options_foreign[i].hint)
+            print_entry(out, options_foreign[i].spellings, "", options_foreign[i].hint);
     print_paragraph(out, "OUTPUT FILES", FILES_TEXT);
     print_paragraph(out, "DIFFERENCES", DIFFERENCES_TEXT);
     fputs(".SH EXIT STATUS\n", out);

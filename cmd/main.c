@@ -20,6 +20,7 @@ static int cmd_help(int argc, char **argv)
     } topics[] = {
         {"transcribe", help_transcribe}, {"exit", help_exit}, {"languages", help_languages},
         {"language", help_languages},    {"man", help_man},   {"version", help_version},
+        {"others", help_foreign},
     };
     if (argc < 2) {
         help_short(stdout);
@@ -35,7 +36,8 @@ static int cmd_help(int argc, char **argv)
             return CLI_EXIT_OK;
         }
     }
-    fprintf(stderr, "sotto: no help on '%s'; there is: transcribe, model, languages, exit\n",
+    fprintf(stderr,
+            "sotto: no help on '%s'; there is: transcribe, model, languages, others, exit\n",
             argv[1]);
     return CLI_EXIT_USAGE;
 }

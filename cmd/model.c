@@ -26,7 +26,8 @@ static const char usage[] =
     "  --quiet, -q    print nothing but errors\n"
     "\n"
     "An interrupted download is continued by the same command. Every file whose checksum is known\n"
-    "is checked before the model appears under its name. A model can also be put into the store by\n"
+    "is checked before the model appears under its name. A model can also be put into the store "
+    "by\n"
     "hand: one folder per model.\n"
     "\n"
     "Environment:\n"
@@ -59,10 +60,10 @@ static double seconds(void)
 // The progress line of one download after the other.
 struct screen {
     bool quiet, terminal;
-    bool shown;        // the line is on the screen
-    char file[128];    // it is about
+    bool shown;     // the line is on the screen
+    char file[128]; // it is about
     double began_s, drawn_s;
-    int64_t began_at;  // bytes that were there before: they do not count for the speed
+    int64_t began_at; // bytes that were there before: they do not count for the speed
 };
 
 static void hide(struct screen *s)

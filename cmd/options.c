@@ -75,7 +75,7 @@ bool option_read_int(const char *text, long long *value)
     return true;
 }
 
-static bool read_float(const char *text, double *value)
+bool option_read_float(const char *text, double *value)
 {
     char *end;
     double x = strtod(text, &end);
@@ -94,7 +94,7 @@ static bool read_time_field(const char *s, size_t size, bool last, double *value
         return false;
     memcpy(buffer, s, size);
     buffer[size] = '\0';
-    return read_float(buffer, value);
+    return option_read_float(buffer, value);
 }
 
 bool option_read_time(const char *text, double *seconds)
@@ -152,7 +152,7 @@ static int set_float(struct cli_options *o, const struct option_row *row, const 
     double x;
     if (row->none != OPTION_NO_NONE && strcasecmp(value, "none") == 0)
         x = row->none;
-    else if (!read_float(value, &x) || x < row->min || x > row->max)
+    else if (!option_read_float(value, &x) || x < row->min || x > row->max)
         return fail_range(message, row, given, value, "a number");
     *(double *)((char *)o + row->offset) = x;
     return 0;
@@ -197,7 +197,6 @@ static int set_value(struct cli_options *o, const struct option_row *row, const 
     case OPTION_INT:
         return set_int(o, row, given, value, message);
     case OPTION_FLOAT:
-        o->temperature_given |= row->offset == offsetof(struct cli_options, lib.temperature);
         o->increment_given |=
             row->offset == offsetof(struct cli_options, lib.temperature_increment);
         return set_float(o, row, given, value, message);
@@ -216,22 +215,6 @@ static int set_value(struct cli_options *o, const struct option_row *row, const 
 
 enum { NAME_SIZE = 64 };
 
-static bool has_alias(const struct option_row *row, const char *spelling, bool *negated)
-{
-    const char *s = row->aliases;
-    size_t size = strlen(spelling);
-    while (s && *s) {
-        *negated = *s == '!';
-        s += *negated;
-        size_t word = strcspn(s, " ");
-        if (word == size && strncmp(s, spelling, size) == 0)
-            return true;
-        s += word + strspn(s + word, " ");
-    }
-    *negated = false;
-    return false;
-}
-
 /* The row spelled `spelling` ("--name", "-abc"), with - for _. */
 static const struct option_row *find_exact(const char *spelling, bool *negated)
 {
@@ -240,7 +223,7 @@ static const struct option_row *find_exact(const char *spelling, bool *negated)
         const struct option_row *row = &options_table[i];
         if (spelling[1] == '-' && strcmp(row->name, spelling + 2) == 0)
             return row;
-        if (has_alias(row, spelling, negated))
+        if (option_is_spelled(row->aliases, spelling, negated))
             return row;
     }
     return NULL;
@@ -254,13 +237,15 @@ static const struct option_row *find_letter(char letter)
     return NULL;
 }
 
-/* The only row whose name begins with `name`; NULL if there is none or several (`*n` counts). */
+/* The only row whose name begins with `name`; NULL if there is none or several (`*n` counts).
+ * Others' habits must be spelled out. */
 static const struct option_row *find_beginning(const char *name, int *n)
 {
     const struct option_row *found = NULL;
     *n = 0;
     for (int i = 0; i < options_count; i++) {
-        if (strncmp(options_table[i].name, name, strlen(name)) == 0) {
+        if (options_table[i].group != GROUP_COMPAT &&
+            strncmp(options_table[i].name, name, strlen(name)) == 0) {
             found = &options_table[i];
             ++*n;
         }
@@ -303,6 +288,8 @@ static int fail_unknown(char *message, const char *given, const char *spelling)
         int distance = option_distance(name, row->name);
         if (n > 1 && strncmp(row->name, name, strlen(name)) == 0)
             distance = 0;
+        if (row->group == GROUP_COMPAT)
+            continue;
         if (distance <= best_distance && (!*no || row->kind == OPTION_BOOL)) {
             best = row;
             best_distance = distance - 1;
@@ -354,6 +341,22 @@ static bool spell(char spelling[NAME_SIZE], const char *arg)
     return true;
 }
 
+/* Another program's option: accepted without effect, or refused with a hint. `*found`: it is one. */
+static int parse_foreign(struct cursor *c, const char *spelling, bool *found, char *message)
+{
+    const char *attached = strchr(c->argv[c->i], '=');
+    const char *value = attached ? attached + 1 : c->i + 1 < c->argc ? c->argv[c->i + 1] : NULL;
+    bool neutral, takes_value;
+    const struct option_foreign *row = option_find_foreign(spelling, value, &neutral, &takes_value);
+    *found = row != NULL;
+    if (!row)
+        return 0;
+    if (!neutral)
+        return option_fail(message, "%s is not an option here: %s", spelling, row->hint);
+    c->i += takes_value && !attached;
+    return 0;
+}
+
 static int parse_long(struct cli_options *o, struct cursor *c, char *message)
 {
     const char *arg = c->argv[c->i];
@@ -363,7 +366,12 @@ static int parse_long(struct cli_options *o, struct cursor *c, char *message)
     if (!spell(spelling, arg))
         return option_fail(message, "unknown option %.60s...", arg);
     snprintf(given, sizeof(given), "%.*s", (int)strcspn(arg, "="), arg);
-    const struct option_row *row = find_long(spelling, &negated);
+    bool foreign = false;
+    const struct option_row *row = find_exact(spelling, &negated);
+    int err = row ? 0 : parse_foreign(c, spelling, &foreign, message);
+    if (foreign)
+        return err;
+    row = find_long(spelling, &negated);
     if (!row)
         return fail_unknown(message, given, spelling);
     return apply(o, c, row, given, equals ? equals + 1 : NULL, negated, message);
@@ -384,8 +392,12 @@ static int parse_short(struct cli_options *o, struct cursor *c, char *message)
     const char *arg = c->argv[c->i];
     char spelling[NAME_SIZE];
     bool negated = false;
-    const struct option_row *row = spell(spelling, arg) ? find_exact(spelling, &negated) : NULL;
+    bool spelled = spell(spelling, arg), foreign = false;
+    const struct option_row *row = spelled ? find_exact(spelling, &negated) : NULL;
     const char *equals = strchr(arg, '=');
+    int err = spelled && !row ? parse_foreign(c, spelling, &foreign, message) : 0;
+    if (foreign)
+        return err;
     if (row)
         return apply(o, c, row, spelling, equals ? equals + 1 : NULL, negated, message);
     if (is_long_name(arg + 1))
@@ -399,8 +411,8 @@ static int parse_short(struct cli_options *o, struct cursor *c, char *message)
             return option_fail(message, "unknown option %s in %s", given, arg);
         if (row->kind != OPTION_BOOL)
             return apply(o, c, row, given, p[1] ? p + 1 + (p[1] == '=') : NULL, false, message);
-        int err = p[1] ? set_value(o, row, given, "true", message)
-                       : apply(o, c, row, given, NULL, false, message);
+        err = p[1] ? set_value(o, row, given, "true", message)
+                   : apply(o, c, row, given, NULL, false, message);
         if (err)
             return err;
     }
@@ -440,15 +452,34 @@ static int finish_inputs(struct cli_options *o, char *message)
     return 0;
 }
 
+static int finish_output_files(struct cli_options *o, char *message)
+{
+    if (o->output_dir)
+        return option_fail(message, "--output-dir and --output-file exclude each other");
+    if (!o->formats)
+        return option_fail(message, "--output-file needs a format: -f txt, or -f srt,json");
+    if (o->n_output_files != o->n_inputs)
+        return option_fail(message, "--output-file is given %d times for %d recordings",
+                           o->n_output_files, o->n_inputs);
+    for (int i = 1; i < o->n_output_files; i++)
+        for (int j = 0; j < i; j++)
+            if (strcmp(o->output_files[i], o->output_files[j]) == 0)
+                return option_fail(message, "--output-file %s is given twice", o->output_files[i]);
+    return 0;
+}
+
 static int finish_output(struct cli_options *o, char *message)
 {
     struct writer_options *w = &o->writer;
+    int err = o->n_output_files ? finish_output_files(o, message) : 0;
+    if (err)
+        return err;
     if (o->quiet && o->verbose)
         return option_fail(message, "--quiet and --verbose exclude each other");
     if (o->output_dir && !o->formats)
         o->formats =
             strcmp(o->output_dir, "-") == 0 ? 1u << WRITER_TXT : (1u << WRITER_FORMAT_COUNT) - 1;
-    if (o->formats && !o->output_dir)
+    if (o->formats && !o->output_dir && !o->n_output_files)
         o->output_dir = ".";
     if (o->output_dir && strcmp(o->output_dir, "-") == 0 && (o->formats & (o->formats - 1)))
         return option_fail(message, "only one format can go to standard output (-o -)");
@@ -457,6 +488,10 @@ static int finish_output(struct cli_options *o, char *message)
     if (w->max_line_count && w->max_line_width && w->max_words_per_line)
         option_note(o, "--max-words-per-line has no effect with --max-line-width and "
                        "--max-line-count");
+    bool subtitles = o->formats & (1u << WRITER_SRT | 1u << WRITER_VTT);
+    if (!subtitles && (w->highlight_words || w->max_line_width || w->max_words_per_line))
+        option_note(o, "line width, words per line and highlighting concern subtitles: -f srt or "
+                       "-f vtt");
     bool want_words = w->highlight_words || w->max_line_width || w->max_line_count ||
                       w->max_words_per_line || !isnan(o->lib.hallucination_silence_threshold);
     if (want_words)
@@ -534,7 +569,8 @@ int options_parse(struct cli_options *o, int argc, char **argv, char message[OPT
     options_defaults(o);
     message[0] = '\0';
     o->inputs = calloc((size_t)argc + 1, sizeof(*o->inputs));
-    if (!o->inputs) {
+    o->output_files = calloc((size_t)argc + 1, sizeof(*o->output_files));
+    if (!o->inputs || !o->output_files) {
         option_fail(message, "out of memory");
         return CLI_EXIT_INTERNAL;
     }
@@ -547,6 +583,7 @@ int options_parse(struct cli_options *o, int argc, char **argv, char message[OPT
 void options_fini(struct cli_options *o)
 {
     free(o->inputs);
+    free(o->output_files);
     free(o->clips);
     for (int i = 0; i < o->n_notes; i++)
         free(o->notes[i]);

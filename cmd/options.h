@@ -16,10 +16,13 @@ struct cli_options {
     struct sotto_options lib;         // callbacks left NULL; clips point to `clips`
     struct sotto_model_params params; // n_threads equals lib.n_threads
     const char *model;                // a name of the model store, or a path
+    const char *model_dir;            // the model store; NULL: the usual one
     int device;                       // 0: cpu
     struct writer_options writer;
-    unsigned formats;       // set of 1u << enum writer_format; 0: text as it comes
-    const char *output_dir; // "-": standard output; NULL: no files are written
+    unsigned formats;          // set of 1u << enum writer_format; 0: text as it comes
+    const char *output_dir;    // "-": standard output; NULL: no files are written
+    const char **output_files; // owned array of borrowed paths without extension: one per input
+    int n_output_files;        // or 0: files are named after the recordings, in output_dir
     bool overwrite, timestamps;
     bool detect_language, quiet, verbose, progress;
     bool ignored;                // target of options that are accepted without effect
@@ -100,6 +103,28 @@ int option_fail(char *message, const char *fmt, ...) __attribute__((format(print
 void option_note(struct cli_options *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool option_read_time(const char *text, double *seconds);
 bool option_read_int(const char *text, long long *value);
+bool option_read_float(const char *text, double *value);
+
+/* Is `spelling` among `spellings`, separated by spaces? `*negated` (may be NULL): after a '!'. */
+bool option_is_spelled(const char *spellings, const char *spelling, bool *negated);
+
+/* ---- options of other programs --------------------------------------------------------------- */
+
+struct option_foreign {
+    const char *spellings; // with their dashes, separated by spaces
+    const char *neutral;   // the value that asks for nothing: accepted; "false": of a switch, with
+                           // or without a value; NULL: none
+    const char *hint;      // what to do instead; NULL: accepted without effect
+};
+
+extern const struct option_foreign options_foreign[];
+extern const int options_foreign_count;
+
+/* The row of `spelling`, NULL if there is none. `value` is what was attached to the option or
+ * follows it, NULL if nothing does; `*takes_value`: it belongs to the option; `*neutral`: the
+ * option has no effect here and is accepted. */
+const struct option_foreign *option_find_foreign(const char *spelling, const char *value,
+                                                 bool *neutral, bool *takes_value);
 
 /* Edit distance, a swap of neighbours counting one; case-insensitive. */
 int option_distance(const char *a, const char *b);

@@ -2,8 +2,9 @@
  * The table of options of `sotto transcribe`, with the values that need more than their kind's
  * parsing. Spellings: openai/whisper 20250625 (whisper/transcribe.py, cli) leads; aliases are those
  * of ggml-org/whisper.cpp (examples/cli/cli.cpp) and whisper-ctranslate2 0.5.8. Where the three
- * clash openai/whisper wins: -f is the format (whisper.cpp: a file), -o the folder, -p nothing;
- * times are in seconds, so whisper.cpp's -d and -ot (milliseconds) are not taken over.
+ * clash openai/whisper wins: -f is the format (whisper.cpp: a file), -o the folder; --offset and
+ * --duration are in seconds, whisper.cpp's -ot and -d in milliseconds. What sotto does not have at
+ * all is in options_foreign.c.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -127,7 +128,65 @@ static int parse_dir(struct cli_options *o, const struct option_row *row, const 
     return 0;
 }
 
+static int parse_output_file(struct cli_options *o, const struct option_row *row, const char *given,
+                             const char *value, char *message)
+{
+    const char *slash = strrchr(value, '/'), *base = slash ? slash + 1 : value;
+    const char *dot = strrchr(base, '.');
+    (void)row;
+    if (!*base || strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+        return option_fail(message, "%s: '%s' names no file", given, value);
+    if (strcmp(value, "-") == 0)
+        return option_fail(message, "%s: for standard output use: -o -", given);
+    if (dot && writer_find(dot + 1, strlen(dot + 1)) >= 0)
+        return option_fail(message, "%s: '%s': the extension comes from the format: -f %s %s %.*s",
+                           given, value, dot + 1, given, (int)(dot - value), value);
+    o->output_files[o->n_output_files++] = value;
+    return 0;
+}
+
+/* whisper.cpp's -ojf: json with words. */
+static int parse_json_full(struct cli_options *o, const struct option_row *row, const char *given,
+                           const char *value, char *message)
+{
+    (void)row;
+    (void)given;
+    (void)message;
+    if (strcasecmp(value, "true") == 0) {
+        o->formats |= 1u << WRITER_JSON;
+        o->lib.word_timestamps = true;
+    }
+    return 0;
+}
+
+/* whisper.cpp's -ml: subtitles of one line of at most so many characters; 0: as they come. */
+static int parse_max_len(struct cli_options *o, const struct option_row *row, const char *given,
+                         const char *value, char *message)
+{
+    long long n;
+    if (!option_read_int(value, &n) || n < row->min || n > row->max)
+        return option_fail(message, "%s: '%s' is not a whole number from %g to %g", given, value,
+                           row->min, row->max);
+    o->writer.max_line_width = (int)n;
+    o->writer.max_line_count = n > 0;
+    return 0;
+}
+
 /* ---- input ----------------------------------------------------------------------------------- */
+
+/* whisper.cpp's -ot and -d. */
+static int parse_ms(struct cli_options *o, const struct option_row *row, const char *given,
+                    const char *value, char *message)
+{
+    long long ms;
+    if (!option_read_int(value, &ms) || ms < 0 || ms > row->max)
+        return option_fail(message,
+                           "%s: '%s' is not a whole number of milliseconds; --offset and "
+                           "--duration take seconds or mm:ss",
+                           given, value);
+    *(double *)((char *)o + row->offset) = (double)ms / 1000;
+    return 0;
+}
 
 /* "start,end,start,end,...": seconds or mm:ss; the last end may be left out. */
 static int parse_clips(struct cli_options *o, const struct option_row *row, const char *given,
@@ -245,6 +304,71 @@ static int parse_no_fallback(struct cli_options *o, const struct option_row *row
     return 0;
 }
 
+/* One temperature, or a list as openai/whisper's functions take it. What the library can do is even
+ * steps up to 1; another list is refused. */
+static int parse_temperature(struct cli_options *o, const struct option_row *row, const char *given,
+                             const char *value, char *message)
+{
+    double first = 0, step = 0, last = 0;
+    int n = 0;
+    for (const char *s = value; n == 0 || *s; n++) {
+        char field[32];
+        double t;
+        size_t size = strcspn(s, ",");
+        snprintf(field, sizeof(field), "%.*s", (int)size, s);
+        if (size >= sizeof(field) || !option_read_float(field, &t) || t < 0 || t > 1)
+            return option_fail(message, "%s: '%s' is not a number from 0 to 1%s", given, field,
+                               n || s[size] ? ", without spaces around commas" : "");
+        if (n == 1)
+            step = t - first;
+        if (n > 0 && (step < 0.02 || fabs(t - last - step) > 1e-6))
+            break;
+        first = n ? first : t;
+        last = t;
+        s += size + (s[size] == ',');
+        if (!*s && (n == 0 || last + step > 1 + 1e-6)) {
+            o->lib.temperature = first;
+            o->temperature_given = true;
+            if (n > 0) {
+                o->lib.temperature_increment = step;
+                o->increment_given = true;
+            }
+            return 0;
+        }
+    }
+    (void)row;
+    return option_fail(message,
+                       "%s: '%s' does not go up to 1 in even steps, as 0,0.2,0.4,0.6,0.8,1 does",
+                       given, value);
+}
+
+/* whisper.cpp's -mc: how much of the text before is given; here all of it or nothing. */
+static int parse_max_context(struct cli_options *o, const struct option_row *row, const char *given,
+                             const char *value, char *message)
+{
+    enum { PROMPT_TOKENS = 223 }; // openai/whisper: n_text_ctx / 2 - 1
+    long long n;
+    (void)row;
+    if (!option_read_int(value, &n) || n < -1 || (n > 0 && n < PROMPT_TOKENS))
+        return option_fail(message,
+                           "%s: '%s' is not supported: 0 is --no-condition-on-previous-text, -1 "
+                           "all that fits",
+                           given, value);
+    o->lib.condition_on_previous_text = n != 0;
+    return 0;
+}
+
+static int parse_suppress_nst(struct cli_options *o, const struct option_row *row,
+                              const char *given, const char *value, char *message)
+{
+    (void)row;
+    (void)given;
+    (void)message;
+    if (strcasecmp(value, "true") == 0)
+        o->lib.suppress_tokens = "-1";
+    return 0;
+}
+
 static int parse_seed(struct cli_options *o, const struct option_row *row, const char *given,
                       const char *value, char *message)
 {
@@ -303,6 +427,8 @@ const struct option_row options_table[] = {
     {"model", 'm', true, GROUP_GENERAL, OPTION_STRING, CLI(model), ANY, "NAME|PATH",
      "--model-directory", NULL, NULL,
      "name of a fetched model, or a model file or folder"},
+    {"model-dir", 0, false, GROUP_GENERAL, OPTION_STRING, CLI(model_dir), ANY, "DIR", NULL,
+     "$SOTTO_MODELS", NULL, "folder of fetched models, one folder each"},
     {"language", 'l', true, GROUP_GENERAL, OPTION_STRING, LIB(language), ANY, "LANG", NULL, "detected",
      parse_language, "language spoken, as code or name (en, German)"},
     {"task", 0, true, GROUP_GENERAL, OPTION_CHOICE, LIB(task), ANY, "transcribe|translate", NULL, NULL,
@@ -331,6 +457,8 @@ const struct option_row options_table[] = {
      parse_formats, "txt, srt, vtt, json, tsv, lrc, csv, all"},
     {"output-dir", 'o', true, GROUP_OUTPUT, OPTION_STRING, CLI(output_dir), ANY, "DIR", NULL, ". with -f",
      parse_dir, "folder for the files, or - for standard output"},
+    {"output-file", 0, false, GROUP_OUTPUT, OPTION_STRING, 0, ANY, "PATH", "-of", "", parse_output_file,
+     "name of the files without extension, instead of -o; once per recording"},
     {"overwrite", 0, true, GROUP_OUTPUT, OPTION_BOOL, CLI(overwrite), ANY, "", NULL, NULL, NULL,
      "replace existing files; else skip the recording"},
     {"timestamps", 0, true, GROUP_OUTPUT, OPTION_BOOL, CLI(timestamps), ANY, "", "!-nt", NULL, NULL,
@@ -353,7 +481,7 @@ const struct option_row options_table[] = {
     {"offset", 0, true, GROUP_INPUT, OPTION_TIME, CLI(offset_s), ANY, "TIME", NULL, NULL, NULL,
      "begin here: seconds, mm:ss or hh:mm:ss"},
     {"duration", 0, true, GROUP_INPUT, OPTION_TIME, CLI(duration_s), ANY, "TIME", NULL, "to the end", NULL,
-     "transcribe this much"},
+     "transcribe this much; 0: to the end"},
     {"clip-timestamps", 0, false, GROUP_INPUT, OPTION_STRING, 0, ANY, "LIST", NULL, "everything",
      parse_clips, "spans to transcribe: start,end,start,end,... in order"},
     {"audio-track", 0, false, GROUP_INPUT, OPTION_INT, LIB(audio_stream), OR_NONE(0, 1000, -1), "N", NULL,
@@ -392,7 +520,8 @@ const struct option_row options_table[] = {
     {"best-of", 0, false, GROUP_DECODE, OPTION_INT, LIB(best_of), OR_NONE(1, 16, 1), "N", "-bo", NULL,
      NULL, "samples to choose from when the temperature is above 0"},
     {"temperature", 0, true, GROUP_DECODE, OPTION_FLOAT, LIB(temperature), RANGE(0, 1), "X", "-tp", NULL,
-     NULL, "0: the likeliest text; above: sampling; given alone: no fallback"},
+     parse_temperature,
+     "0: the likeliest text; above: sampling; alone: no fallback; 0,0.5,1: a list of fallbacks"},
     {"temperature-increment-on-fallback", 0, false, GROUP_DECODE, OPTION_FLOAT,
      LIB(temperature_increment), OR_NONE(0, 1, 0), "X",
      "-tpi --temperature-inc --temperature-increment", NULL, NULL,
@@ -441,8 +570,8 @@ const struct option_row options_table[] = {
     // ---- voice activity
     {"vad", 0, true, GROUP_VAD, OPTION_BOOL, LIB(vad), ANY, "", "--vad-filter", NULL, NULL,
      "skip what is not speech"},
-    {"vad-threshold", 0, false, GROUP_VAD, OPTION_FLOAT, LIB(vad_threshold), RANGE(0, 1), "X", "-vt", NULL,
-     NULL, "probability above which it is speech"},
+    {"vad-threshold", 0, false, GROUP_VAD, OPTION_FLOAT, LIB(vad_threshold), RANGE(0, 1), "X",
+     "-vt --vad-onset", NULL, NULL, "probability above which it is speech"},
     {"vad-neg-threshold", 0, false, GROUP_VAD, OPTION_FLOAT, LIB(vad_neg_threshold), OR_NONE(0, 1, NAN),
      "X", NULL, "threshold - 0.15", NULL, "probability below which speech ends"},
     {"vad-min-speech-ms", 0, false, GROUP_VAD, OPTION_INT, LIB(vad_min_speech_ms), RANGE(0, 60000), "MS",
@@ -469,6 +598,20 @@ const struct option_row options_table[] = {
      "the same as -f lrc"},
     {"output-csv", 0, false, GROUP_COMPAT, OPTION_BOOL, 0, ANY, "", "-ocsv", "", parse_output_x,
      "the same as -f csv"},
+    {"output-json-full", 0, false, GROUP_COMPAT, OPTION_BOOL, 0, ANY, "", "-ojf", "", parse_json_full,
+     "the same as -f json --word-timestamps"},
+    {"output-tsv", 0, false, GROUP_COMPAT, OPTION_BOOL, 0, ANY, "", "-otsv", "", parse_output_x,
+     "the same as -f tsv"},
+    {"max-len", 0, false, GROUP_COMPAT, OPTION_INT, 0, RANGE(0, 10000), "N", "-ml", "", parse_max_len,
+     "the same as --max-line-width N --max-line-count 1"},
+    {"offset-ms", 0, false, GROUP_COMPAT, OPTION_INT, CLI(offset_s), RANGE(0, LOTS), "MS",
+     "-ot --offset-t", "", parse_ms, "--offset in milliseconds"},
+    {"duration-ms", 0, false, GROUP_COMPAT, OPTION_INT, CLI(duration_s), RANGE(0, LOTS), "MS", "-d",
+     "", parse_ms, "--duration in milliseconds"},
+    {"max-context", 0, false, GROUP_COMPAT, OPTION_INT, 0, RANGE(-1, LOTS), "N", "-mc", "",
+     parse_max_context, "0 is the same as --no-condition-on-previous-text; -1 all that fits"},
+    {"suppress-nst", 0, false, GROUP_COMPAT, OPTION_BOOL, 0, ANY, "", "-sns", "", parse_suppress_nst,
+     "the same as --suppress-tokens -1, the default"},
     {"fp16", 0, false, GROUP_COMPAT, OPTION_BOOL, CLI(ignored), ANY, "", NULL, "", NULL,
      "no effect; see --precision"},
 };

@@ -137,6 +137,29 @@ char **output_plan_stems(const char *const *inputs, int n_inputs)
     return stems;
 }
 
+bool output_split_paths(const char *const *paths, int n_paths, char ***dirs, char ***stems)
+{
+    char **d = calloc((size_t)n_paths + 1, sizeof(*d)),
+         **s = calloc((size_t)n_paths + 1, sizeof(*s));
+    bool ok = d && s;
+    for (int i = 0; ok && i < n_paths; i++) {
+        const char *slash = strrchr(paths[i], '/');
+        d[i] = !slash              ? strdup(".")
+               : slash == paths[i] ? strdup("/")
+                                   : strndup(paths[i], (size_t)(slash - paths[i]));
+        s[i] = strdup(slash ? slash + 1 : paths[i]);
+        ok = d[i] && s[i];
+    }
+    if (!ok) {
+        output_free_stems(d, n_paths);
+        output_free_stems(s, n_paths);
+        return false;
+    }
+    *dirs = d;
+    *stems = s;
+    return true;
+}
+
 void output_free_stems(char **stems, int n_inputs)
 {
     for (int i = 0; stems && i < n_inputs; i++)

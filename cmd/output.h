@@ -16,6 +16,9 @@ int output_prepare_dir(const char *dir, char message[OUTPUT_MESSAGE_SIZE]);
 /* One stem per input, no two alike: "talk" for a/talk.wav; then for b/talk.mp3, which would get
  * the same, "talk.mp3"; then "talk.2" and so on. NULL: out of memory. */
 char **output_plan_stems(const char *const *inputs, int n_inputs);
+/* The same for paths given by the user: "a/b" is stem b in folder a, "b" in folder ".". One stem and
+ * one folder per path; free both with output_free_stems. False: out of memory, nothing is set. */
+bool output_split_paths(const char *const *paths, int n_paths, char ***dirs, char ***stems);
 void output_free_stems(char **stems, int n_inputs);
 
 struct output_request {

@@ -29,10 +29,12 @@ struct run {
     struct sotto_model_info info;
     struct progress progress;
     char **stems;  // names of the outputs, one per input
+    char **dirs;   // their folders; NULL: all are in o->output_dir
     int *statuses; // exit status of each input
     double audio_s, wall_s;
     int n_done, n_threads;
     const char *device;
+    char usual_vad[STORE_PATH_SIZE]; // with --model-dir: the detector in the usual store, or ""
 
     // The present recording.
     const char *name;
@@ -288,7 +290,7 @@ static int open_output(struct run *r, int i, bool *skip)
 {
     const struct cli_options *o = r->o;
     struct output_request request = {
-        .dir = o->output_dir,
+        .dir = r->dirs ? r->dirs[i] : o->output_dir,
         .stem = r->stems[i],
         .formats = o->formats,
         .overwrite = o->overwrite,
@@ -379,12 +381,31 @@ static int open_model(struct run *r, const char *path, const char *vad_path)
     return status == CLI_EXIT_INPUT ? CLI_EXIT_MODEL : status; // a file, but not a recording
 }
 
+/* --model-dir: the store of this run. The detector may stay where it is. */
+static int enter_store(struct run *r)
+{
+    if (!r->o->model_dir)
+        return 0;
+    if (store_vad_path(r->usual_vad, sizeof(r->usual_vad)) != 0)
+        r->usual_vad[0] = '\0';
+    if (setenv("SOTTO_MODELS", r->o->model_dir, 1) == 0)
+        return 0;
+    say(r, "out of memory");
+    return CLI_EXIT_INTERNAL;
+}
+
 static int find_model(struct run *r, char path[STORE_PATH_SIZE])
 {
     struct sotto_diag diag = {0};
+    const char *dir = r->o->model_dir;
     int err = store_resolve(r->o->model, path, STORE_PATH_SIZE, &diag);
     if (err)
         say_diag(r, r->o->model, err, &diag);
+    if (err && dir)
+        say(r,
+            "looked in the folder given by --model-dir; to fetch into it: SOTTO_MODELS='%s' sotto "
+            "model fetch NAME",
+            dir);
     return err ? CLI_EXIT_MODEL : 0;
 }
 
@@ -400,6 +421,10 @@ static int find_vad(struct run *r, char store[STORE_PATH_SIZE], const char **pat
     *path = store;
     if (store_vad_path(store, STORE_PATH_SIZE) == 0 && access(store, R_OK) == 0)
         return 0;
+    if (r->usual_vad[0] && access(r->usual_vad, R_OK) == 0) {
+        *path = r->usual_vad;
+        return 0;
+    }
     say(r, "The voice activity detector is not on this machine yet. Get it (1.3 MB) with: "
            "sotto model fetch silero-vad, or do without it: --no-vad");
     return CLI_EXIT_MODEL;
@@ -411,9 +436,11 @@ static int check_first(struct run *r, int *n_bad)
     const struct cli_options *o = r->o;
     for (int i = 0; i < o->n_notes && !o->quiet; i++)
         say(r, "warning: %s", o->notes[i]);
-    if (o->formats && output_prepare_dir(o->output_dir, r->message) != 0) {
-        say(r, "%s", r->message);
-        return CLI_EXIT_OUTPUT;
+    for (int i = 0; o->formats && i < (r->dirs ? o->n_inputs : 1); i++) {
+        if (output_prepare_dir(r->dirs ? r->dirs[i] : o->output_dir, r->message) != 0) {
+            say(r, "%s", r->message);
+            return CLI_EXIT_OUTPUT;
+        }
     }
     for (int i = 0; i < o->n_inputs; i++) {
         r->statuses[i] = check_input(o->inputs[i], r->message);
@@ -460,7 +487,9 @@ static int run_recordings(struct run *r)
 {
     char model[STORE_PATH_SIZE], vad_store[STORE_PATH_SIZE];
     const char *vad;
-    int status = find_model(r, model);
+    int status = enter_store(r);
+    if (!status)
+        status = find_model(r, model);
     int vad_status =
         find_vad(r, vad_store, &vad); // both, so that one visit to `model fetch` will do
     if (!status)
@@ -489,10 +518,14 @@ static int run(struct run *r)
 
 static int run_options(const struct cli_options *o)
 {
-    struct run r = {.o = o, .text = !o->formats || (o->verbose && strcmp(o->output_dir, "-"))};
+    bool to_stdout = o->output_dir && strcmp(o->output_dir, "-") == 0;
+    struct run r = {.o = o, .text = !o->formats || (o->verbose && !to_stdout)};
     r.text = r.text && !o->detect_language;
     progress_init(&r.progress, o->progress && !o->quiet);
-    r.stems = output_plan_stems(o->inputs, o->n_inputs);
+    if (o->n_output_files)
+        output_split_paths(o->output_files, o->n_inputs, &r.dirs, &r.stems);
+    else
+        r.stems = output_plan_stems(o->inputs, o->n_inputs);
     r.statuses = calloc((size_t)o->n_inputs, sizeof(*r.statuses));
     int status = CLI_EXIT_INTERNAL;
     if (r.stems && r.statuses)
@@ -502,6 +535,7 @@ static int run_options(const struct cli_options *o)
     sotto_transcriber_close(&r.transcriber);
     sotto_model_close(&r.model);
     output_free_stems(r.stems, o->n_inputs);
+    output_free_stems(r.dirs, o->n_inputs);
     free(r.statuses);
     return status;
 }

@@ -81,6 +81,9 @@ fails "empty file" 4 "empty.wav: the file is empty" empty.wav
 fails "folder" 4 "folder: is a folder, not a recording" folder
 fails "two bad files: a summary" 4 "2 of 2 recordings failed" none.wav empty.wav
 fails "unknown option" 2 "unknown option --lang-uage; did you mean --language?" --lang-uage x text.wav
+fails "an option of another program" 2 "-owts is not an option here: -f vtt" -owts text.wav
+run 0 help others && grep -q -- '^  -owts --output-words .*-f vtt' out
+result "help others" $?
 fails "unknown language" 2 "near it: german (de)" -l germn text.wav
 fails "value out of range" 2 "--beam-size: '99' is not a whole number from 1 to 16" --beam-size 99 a
 fails "unknown format" 2 "'doc' is not one of txt, srt" -f doc text.wav
@@ -157,6 +160,13 @@ result "--no-overwrite skips" $?
 t 0 -f txt -o made/here $card && cmp -s made/here/001.txt plain.txt
 result "existing files are replaced otherwise" $?
 
+t 0 -osrt -of made/of/talk $card && [ "$(ls -A made/of)" = talk.srt ] && [ "$(ls -A | grep -c '^f$')" -eq 0 ]
+result "-of names the file, as whisper.cpp's" $?
+mkdir models && ln -s "$SOTTO_MODELS/tiny.en" models/
+SOTTO_MODELS=$dir/none t 3 --model_dir models -q $card && said "sotto model fetch silero-vad"
+result "--model_dir without the detector" $?
+t 0 --model_dir models -q -nt $card && cmp -s out plain.txt
+result "--model_dir, the detector from the usual store" $?
 mkdir same && cp $card same/001.mp3 && cp $card 001.wav
 t 0 -f txt -o twins 001.wav same/001.mp3 && cmp -s twins/001.txt plain.txt &&
     cmp -s twins/001.mp3.txt plain.txt

@@ -10,7 +10,7 @@
 #include "cmd/help.h"
 #include "cmd/options.h"
 
-enum { MAX_ARGS = 32 };
+enum { MAX_ARGS = 64 };
 
 static struct cli_options o;
 static char message[OPTIONS_MESSAGE_SIZE];
@@ -145,6 +145,136 @@ static void test_numbers(void **state)
     reject("--seed -3 a.wav", "--seed: '-3' is not a whole number from 0");
     reject("a.wav --beam-size", "--beam-size needs a value: N");
     reject("a.wav -m", "-m needs a value: NAME|PATH");
+}
+
+static void test_temperature_list(void **state)
+{
+    (void)state;
+    accept("--temperature 0,0.2,0.4,0.6,0.8,1.0 a.wav");
+    assert_close(o.lib.temperature, 0, 1e-12);
+    assert_close(o.lib.temperature_increment, 0.2, 1e-12);
+    accept("--temperature 0.5,1 a.wav");
+    assert_close(o.lib.temperature, 0.5, 1e-12);
+    assert_close(o.lib.temperature_increment, 0.5, 1e-12);
+    accept("-tp 0.3 a.wav");
+    assert_close(o.lib.temperature, 0.3, 1e-12);
+    assert_close(o.lib.temperature_increment, 0, 1e-12);
+    reject("--temperature 0,0.2,0.4 a.wav", "'0,0.2,0.4' does not go up to 1 in even steps");
+    reject("--temperature 0,0.2,0.6,1 a.wav", "does not go up to 1 in even steps");
+    reject("--temperature 1,0.5,0 a.wav", "does not go up to 1 in even steps");
+    reject("--temperature 0,,1 a.wav", "'' is not a number");
+    reject("--temperature 0,2 a.wav", "'2' is not a number from 0 to 1");
+}
+
+/* whisper.cpp's options: none is read as short options run together. */
+static void test_whisper_cpp(void **state)
+{
+    (void)state;
+    accept("-m ggml-base.bin -t 8 -p 1 -ot 1500 -d 2500 -on 0 -mc 0 -ml 40 -sow -bo 3 -bs 4 -ac 0 "
+           "-lpt -0.8 -nth 0.5 -tp 0.1 -tpi 0.3 -nf -np -fa -ng -sns a.wav");
+    assert_int_equal(o.n_inputs, 1);
+    assert_string_equal(o.model, "ggml-base.bin");
+    assert_int_equal(o.lib.n_threads, 8);
+    assert_int_equal(o.lib.n_clips, 1);
+    assert_close(o.lib.clips[0].start_s, 1.5, 1e-9);
+    assert_close(o.lib.clips[0].end_s, 4.0, 1e-9);
+    assert_false(o.lib.condition_on_previous_text);
+    assert_int_equal(o.lib.mode, SOTTO_MODE_AUTO);
+    assert_int_equal(o.writer.max_line_width, 40);
+    assert_int_equal(o.writer.max_line_count, 1);
+    assert_int_equal(o.lib.best_of, 3);
+    assert_int_equal(o.lib.beam_size, 4);
+    assert_true(o.quiet);
+    accept("-otxt -ovtt -osrt -ocsv -olrc -oj -otsv -tr -pp -dl a.wav");
+    assert_int_equal(o.formats, (1u << WRITER_FORMAT_COUNT) - 1);
+    assert_int_equal(o.lib.task, SOTTO_TASK_TRANSLATE);
+    assert_true(o.detect_language);
+    accept("-ojf a.wav");
+    assert_int_equal(o.formats, 1u << WRITER_JSON);
+    assert_true(o.lib.word_timestamps);
+    accept("-mc -1 -ml 0 --suppress-nst a.wav");
+    assert_true(o.lib.condition_on_previous_text);
+    assert_int_equal(o.writer.max_line_width, 0);
+    assert_string_equal(o.lib.suppress_tokens, "-1");
+
+    reject("-owts a.wav", "-owts is not an option here: -f vtt --highlight-words");
+    reject("-p 4 a.wav", "-p is not an option here");
+    reject("-on 3 a.wav", "-on is not an option here");
+    reject("-mc 64 a.wav", "0 is --no-condition-on-previous-text");
+    reject("-ot 1:30 a.wav", "whole number of milliseconds; --offset");
+    reject("-ot -5 a.wav", "whole number of milliseconds");
+    reject("-ml x a.wav", "-ml: 'x' is not a whole number");
+    reject("-di a.wav", "--channel 0, then --channel 1");
+    reject("-oved GPU a.wav", "-oved is not an option here: this build computes on: cpu");
+    reject("-ls a.wav", "avg_logprob");
+    reject("-dtw base a.wav", "--word-timestamps");
+    reject("-vo 0.3 a.wav", "-vo is not an option here");
+    reject("--grammar g.txt a.wav", "--hotwords");
+    reject("-tdrz a.wav", "-tdrz is not an option here");
+    reject("-f a.wav", "recordings are named without -f");
+}
+
+static void test_output_file(void **state)
+{
+    (void)state;
+    accept("-osrt -of x a.wav");
+    assert_int_equal(o.n_output_files, 1);
+    assert_string_equal(o.output_files[0], "x");
+    assert_null(o.output_dir);
+    accept("-f txt --output-file=out/x --output_file out/y a.wav b.wav");
+    assert_int_equal(o.n_output_files, 2);
+    assert_string_equal(o.output_files[1], "out/y");
+    accept("-f txt -oout a.wav"); // a value attached
+    assert_string_equal(o.output_dir, "out");
+    reject("-of x a.wav", "--output-file needs a format");
+    reject("-f txt -of x a.wav b.wav", "--output-file is given 1 times for 2 recordings");
+    reject("-f txt -of x -of x a.wav b.wav", "--output-file x is given twice");
+    reject("-f txt -o d -of x a.wav", "exclude each other");
+    reject("-of d/talk.srt a.wav", "the extension comes from the format: -f srt -of d/talk");
+    reject("-f txt -of - a.wav", "use: -o -");
+    reject("-f txt -of d/ a.wav", "names no file");
+}
+
+/* openai-whisper's, whisper-ctranslate2's and faster-whisper's. */
+static void test_python_programs(void **state)
+{
+    (void)state;
+    accept("--model base --model_dir models --device cpu --output_dir out --output_format all "
+           "--verbose False --task transcribe --language None --temperature 0 --best_of None "
+           "--beam_size None --patience None --length_penalty None --suppress_tokens -1 "
+           "--fp16 False --condition_on_previous_text False --threads 2 a.wav");
+    assert_int_equal(o.n_inputs, 1);
+    assert_string_equal(o.model_dir, "models");
+    assert_int_equal(o.formats, (1u << WRITER_FORMAT_COUNT) - 1);
+    assert_int_equal(o.lib.n_threads, 2);
+    assert_false(o.verbose || o.lib.condition_on_previous_text);
+    accept("--print_colors False --local_files_only True --repetition_penalty 1.0 "
+           "--no_repeat_ngram_size=0 --pretty_json False -p False --device_index 0 "
+           "--live_transcribe False --vad_filter True --vad_onset 0.4 a.wav");
+    assert_int_equal(o.n_inputs, 1);
+    assert_close(o.lib.vad_threshold, 0.4, 1e-12);
+    reject("--print_colors True a.wav", "--print-colors is not an option here");
+    reject("--repetition_penalty 1.2 a.wav", "--repetition-penalty is not an option here");
+    reject("--pretty_json True a.wav", "jq");
+    reject("--live_transcribe True", "ffmpeg");
+    reject("--compute_type float16 a.wav", "--compute_type: 'float16' is not one of");
+}
+
+/* No spelling belongs to us and to others; nothing of others is found by our names. */
+static void test_foreign_table(void **state)
+{
+    (void)state;
+    for (int i = 0; i < options_foreign_count; i++) {
+        char all[128];
+        snprintf(all, sizeof(all), "%s", options_foreign[i].spellings);
+        for (char *s = strtok(all, " "); s; s = strtok(NULL, " ")) {
+            for (int j = 0; j < options_count; j++) {
+                if (option_is_spelled(options_table[j].aliases, s, NULL) ||
+                    (s[1] == '-' && strcmp(options_table[j].name, s + 2) == 0))
+                    fail_msg("%s is ours", s);
+            }
+        }
+    }
 }
 
 static void test_names(void **state)
@@ -328,6 +458,7 @@ static char *printed(void (*print)(FILE *out))
 static void test_help(void **state)
 {
     char *full = printed(help_transcribe), *man = printed(help_man), *brief = printed(help_short);
+    char *foreign = printed(help_foreign);
     char name[128];
     int lines = 0;
     (void)state;
@@ -347,6 +478,10 @@ static void test_help(void **state)
     assert_in_range(lines, 20, 60);
     assert_contains(man, ".SH EXIT STATUS");
     assert_contains(man, "130");
+    for (int i = 0; i < options_foreign_count; i++)
+        if (options_foreign[i].hint)
+            assert_contains(foreign, options_foreign[i].hint);
+    free(foreign);
     free(full);
     free(man);
     free(brief);
@@ -355,13 +490,25 @@ static void test_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_spellings),
-        cmocka_unit_test(test_switches), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_language),
-        cmocka_unit_test(test_output),   cmocka_unit_test(test_subtitles),
-        cmocka_unit_test(test_clips),    cmocka_unit_test(test_mode),
-        cmocka_unit_test(test_inputs),   cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_distance), cmocka_unit_test(test_table),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_spellings),
+        cmocka_unit_test(test_switches),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_language),
+        cmocka_unit_test(test_temperature_list),
+        cmocka_unit_test(test_whisper_cpp),
+        cmocka_unit_test(test_output_file),
+        cmocka_unit_test(test_python_programs),
+        cmocka_unit_test(test_foreign_table),
+        cmocka_unit_test(test_output),
+        cmocka_unit_test(test_subtitles),
+        cmocka_unit_test(test_clips),
+        cmocka_unit_test(test_mode),
+        cmocka_unit_test(test_inputs),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_table),
         cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, teardown);
