@@ -264,6 +264,20 @@ int isa_op_encode(const struct isa_op *op, uint64_t *word, struct sotto_diag *di
 /* Is `word` this row? At most one row of a slot says so. */
 bool isa_insn_matches(unsigned id, uint64_t word);
 
+/* ---- relocations ---- */
+
+/* The operand of this row that may be a symbol, or -1. */
+int isa_reloc_operand(unsigned insn);
+/* The relocation R_AIE_<result> for that operand of the op in `slot` of the bundle, or -1: none. */
+int isa_reloc_find(const struct isa_bundle *bundle, unsigned slot);
+/* The slot whose symbol operand `type` writes in this bundle, or -1. */
+int isa_reloc_slot(unsigned type, const struct isa_bundle *bundle);
+/* Values that fit: as the operand reads them; both signs of 32 bits; false: no such relocation. */
+bool isa_reloc_range(unsigned type, int64_t *min, int64_t *max);
+/* Replaces the field in the isa_reloc(type)->bytes bytes of the bundle or word; reads it (no sign). */
+void isa_reloc_put(unsigned type, uint8_t *bytes, uint32_t value);
+uint32_t isa_reloc_get(unsigned type, const uint8_t *bytes);
+
 /* ---- text ---- */
 
 /* Writes llvm-aie's text, cut to `size` with its NUL (size 0: dst may be NULL). Returns the length of
