@@ -13,9 +13,9 @@
 #   make bench           speed of every kernel
 #   make bench-net       speed of the network: MODEL=path [THREADS=2] [PRECISION=auto]
 #   make fuzz            libFuzzer programs (clang) in build/fuzz/; run: build/fuzz/fuzz_NAME CORPUS
-#   make man             build/sotto.1
+#   make man             build/sotto.1; completion: build/sotto.bash
 #   make format          lay out the sources with clang-format; format-check only looks
-#   make install         PREFIX=/usr/local DESTDIR=; uninstall takes it back
+#   make install         PREFIX=/usr/local LIBDIR=PREFIX/lib DESTDIR=; uninstall takes it back
 #   make clean
 #
 # Variables: BUILD (output folder), CC, CROSS (aarch64-linux-gnu-), SANITIZE (address,undefined),
@@ -30,6 +30,7 @@
 BUILD     ?= build$(if $(CROSS),/$(CROSS:-=))
 JOBS      ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX    ?= /usr/local
+LIBDIR    ?= $(PREFIX)/lib
 ifeq ($(origin CC),default)
 CC = $(CROSS)gcc
 endif
@@ -266,10 +267,13 @@ fuzz:
 
 # ---- upkeep ----------------------------------------------------------------------------------
 
-.PHONY: man format format-check install uninstall clean
+.PHONY: man completion format format-check install uninstall clean
 man: $(BUILD)/sotto.1
+completion: $(BUILD)/sotto.bash
 $(BUILD)/sotto.1: $(PROGRAM)
 	$(PROGRAM) help man >$@.tmp && mv $@.tmp $@
+$(BUILD)/sotto.bash: $(PROGRAM)
+	$(PROGRAM) --completion bash >$@.tmp && mv $@.tmp $@
 
 FORMATTED = $(sort $(shell find include src cmd tests -name '*.[ch]'))
 format:
@@ -277,20 +281,28 @@ format:
 format-check:
 	clang-format --dry-run -Werror $(FORMATTED)
 
+# A new library is found by the linker's cache only after ldconfig; below DESTDIR that is for whoever
+# unpacks it.
 D = $(DESTDIR)$(PREFIX)
-install: all man
-	install -d $(D)/bin $(D)/include $(D)/lib/pkgconfig $(D)/share/man/man1
+L = $(DESTDIR)$(LIBDIR)
+COMPLETIONS = $(D)/share/bash-completion/completions
+install: all man completion
+	install -d $(D)/bin $(D)/include $(L)/pkgconfig $(D)/share/man/man1 $(COMPLETIONS)
 	install -m 755 $(PROGRAM) $(D)/bin/sotto
 	install -m 644 include/sotto.h $(D)/include/sotto.h
-	install -m 644 $(LIB_A) $(D)/lib/libsotto.a
-	install -m 755 $(LIB_SO) $(D)/lib/libsotto.so.$(VERSION)
-	ln -sf libsotto.so.$(VERSION) $(D)/lib/libsotto.so.$(SOVERSION)
-	ln -sf libsotto.so.$(SOVERSION) $(D)/lib/libsotto.so
+	install -m 644 $(LIB_A) $(L)/libsotto.a
+	install -m 755 $(LIB_SO) $(L)/libsotto.so.$(VERSION)
+	ln -sf libsotto.so.$(VERSION) $(L)/libsotto.so.$(SOVERSION)
+	ln -sf libsotto.so.$(SOVERSION) $(L)/libsotto.so
 	install -m 644 $(BUILD)/sotto.1 $(D)/share/man/man1/sotto.1
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/sotto.pc.in \
-	    >$(D)/lib/pkgconfig/sotto.pc
+	install -m 644 $(BUILD)/sotto.bash $(COMPLETIONS)/sotto
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	    scripts/sotto.pc.in >$(L)/pkgconfig/sotto.pc
+	$(if $(DESTDIR),,-@ldconfig 2>/dev/null || true)
 uninstall:
-	rm -f $(D)/bin/sotto $(D)/include/sotto.h $(D)/lib/libsotto.a $(D)/lib/libsotto.so* \
-	    $(D)/lib/pkgconfig/sotto.pc $(D)/share/man/man1/sotto.1
+	rm -f $(D)/bin/sotto $(D)/include/sotto.h $(L)/libsotto.a $(L)/libsotto.so \
+	    $(L)/libsotto.so.$(SOVERSION) $(L)/libsotto.so.$(VERSION) $(L)/pkgconfig/sotto.pc \
+	    $(D)/share/man/man1/sotto.1 $(COMPLETIONS)/sotto
+	$(if $(DESTDIR),,-@ldconfig 2>/dev/null || true)
 clean:
 	rm -rf $(BUILD)

@@ -2,11 +2,13 @@
  * --help, the man page and shell completion, printed from options_table.c and exit.def, so that
  * they cannot disagree with the program. Defaults are read from freshly initialised options.
  */
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "exit.h"
+#include "fetch/models.h"
 #include "help.h"
 #include "options.h"
 
@@ -371,37 +373,125 @@ void help_man(FILE *out)
 
 /* ---- completion ------------------------------------------------------------------------------ */
 
-/* Words offered after `row`; NULL: file names. */
-static const char *completion_words(const struct option_row *row)
+/* What is offered after an option, in bash; NULL: the words of its `arg`, or nothing. */
+static const char *completion_of(const struct option_row *row)
 {
-    if (strcmp(row->name, "output-format") == 0)
-        return "txt srt vtt json tsv lrc csv all";
-    return strchr(row->arg, '|') && row->letter != 'm' ? row->arg : NULL;
+    static const struct {
+        const char *name, *bash;
+    } special[] = {
+        {"output-format", "_sotto_words 'txt srt vtt json tsv lrc csv all'"},
+        {"language", "_sotto_words \"$(sotto help languages 2>/dev/null | cut -d' ' -f1) auto\""},
+        {"model", "_sotto_words \"$_sotto_models\"; _sotto_files -f"},
+        {"output-dir", "_sotto_files -d"},
+        {"model-dir", "_sotto_files -d"},
+    };
+    for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
+        if (strcmp(row->name, special[i].name) == 0)
+            return special[i].bash;
+    return strcmp(row->arg, "PATH") == 0 ? "_sotto_files -f" : NULL;
 }
+
+/* The spellings of `row`, as the pattern of a case. */
+static void print_pattern(FILE *out, const struct option_row *row)
+{
+    const char *s = row->aliases;
+    fprintf(out, "    --%s", row->name);
+    if (row->letter)
+        fprintf(out, " | -%c", row->letter);
+    while (s && *s) {
+        size_t word = strcspn(s, " ");
+        fprintf(out, " | %.*s", (int)word, s);
+        s += word + strspn(s + word, " ");
+    }
+    fputs(")\n        ", out);
+}
+
+/* A case for each option with a value. */
+static void print_cases(FILE *out)
+{
+    for (int i = 0; i < options_count; i++) {
+        const struct option_row *row = &options_table[i];
+        const char *bash = completion_of(row);
+        if (row->kind == OPTION_BOOL)
+            continue;
+        print_pattern(out, row);
+        if (bash) {
+            fputs(bash, out);
+        } else if (row->kind == OPTION_CHOICE || islower((unsigned char)row->arg[0])) {
+            fputs("_sotto_words '", out);
+            for (const char *c = row->arg; *c; c++)
+                fputc(*c == '|' ? ' ' : *c, out);
+            fputc('\'', out);
+        } else {
+            fputc(':', out); // a number or free text
+        }
+        fputs("\n        return ;;\n", out);
+    }
+}
+
+static void print_names(FILE *out)
+{
+    struct cli_options defaults;
+    options_defaults(&defaults);
+    for (int i = 0; i < options_count; i++) {
+        const struct option_row *row = &options_table[i];
+        if (row->group == GROUP_COMPAT)
+            continue;
+        fprintf(out, " --%s", row->name);
+        if (strcmp(name_prefix(row, &defaults), "--") != 0)
+            fprintf(out, " --no-%s", row->name);
+    }
+}
+
+static const char COMPLETION_BEGIN[] =
+    "_sotto_words() {\n"
+    "    COMPREPLY+=($(compgen -W \"$1\" -- \"$cur\"))\n"
+    "}\n"
+    "_sotto_files() {\n"
+    "    local IFS=$'\\n'\n"
+    "    compopt -o filenames 2>/dev/null\n"
+    "    COMPREPLY+=($(compgen \"$1\" -- \"$cur\"))\n"
+    "}\n"
+    "_sotto() {\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+    "    local command=${COMP_WORDS[1]} verb=${COMP_WORDS[2]}\n"
+    "    COMPREPLY=()\n"
+    "    if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then\n"
+    "        _sotto_words 'transcribe model help version'\n"
+    "    elif [[ $command == model ]]; then\n"
+    "        case $COMP_CWORD,$verb in\n"
+    "        2,*) _sotto_words 'fetch list path' ;;\n"
+    "        *,fetch) _sotto_words \"$_sotto_models --from --quiet\" ;;\n"
+    "        3,path) _sotto_words \"$_sotto_models\" ;;\n"
+    "        esac\n"
+    "        return\n"
+    "    elif [[ $command == help ]]; then\n"
+    "        _sotto_words 'transcribe model languages others exit'\n"
+    "        return\n"
+    "    fi\n"
+    "    case $prev in\n";
+
+static const char COMPLETION_END[] = "'\n"
+                                     "    else\n"
+                                     "        _sotto_files -f\n"
+                                     "    fi\n"
+                                     "}\n"
+                                     "complete -F _sotto sotto\n";
 
 void help_completion(FILE *out)
 {
-    fputs("# bash completion for sotto; source this file or put it in bash_completion.d\n"
-          "_sotto()\n{\n"
-          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-          "    case $prev in\n",
+    fputs("# bash completion for sotto: to source, or for share/bash-completion/completions\n"
+          "_sotto_models='",
           out);
-    for (int i = 0; i < options_count; i++) {
-        const struct option_row *row = &options_table[i];
-        const char *words = completion_words(row);
-        if (!words)
-            continue;
-        fprintf(out, "    --%s%s%.*s) COMPREPLY=($(compgen -W '", row->name,
-                row->letter ? " | -" : "", row->letter ? 1 : 0, &row->letter);
-        for (; *words; words++)
-            fputc(*words == '|' ? ' ' : *words, out);
-        fputs("' -- \"$cur\")); return ;;\n", out);
-    }
-    fputs("    esac\n    if [[ $cur == -* ]]; then\n        COMPREPLY=($(compgen -W '", out);
-    for (int i = 0; i < options_count; i++)
-        if (options_table[i].group != GROUP_COMPAT)
-            fprintf(out, "%s--%s", i ? " " : "", options_table[i].name);
-    fputs("' -- \"$cur\"))\n    fi\n}\n"
-          "complete -o default -F _sotto sotto\n",
+    for (int i = 0; i < fetch_n_models; i++)
+        fprintf(out, "%s%s", i ? " " : "", fetch_models[i].name);
+    fputs("'\n", out);
+    fputs(COMPLETION_BEGIN, out);
+    print_cases(out);
+    fputs("    esac\n"
+          "    if [[ $cur == -* ]]; then\n"
+          "        _sotto_words '",
           out);
+    print_names(out);
+    fputs(COMPLETION_END, out);
 }
