@@ -297,7 +297,7 @@ static void replay(const char *path, bool reference)
     for (size_t i = 0; i < n; i++)
         rows[i] = (struct net_row){0, ((const int32_t *)g.tokens.data)[i], (int32_t)i, true};
     net_decoder_bind(r.decoder, 0, r.window[0]);
-    net_decoder_step(r.decoder, r.pool, rows, (int)n, logits, &align);
+    assert_ok(net_decoder_step(r.decoder, r.pool, rows, (int)n, logits, &align), NULL);
     check_logits(&g, logits, (size_t)r.v);
     check_scores(&g, r.model, scores);
     // Token by token gives the same.
@@ -623,6 +623,42 @@ static void test_abort(void **state)
     test_temp_dir_remove(dir);
 }
 
+/* A step asks before every layer and before the logits; stopped, it says so, and its slot is sound
+ * once bound again. */
+static void test_abort_step(void **state)
+{
+    (void)state;
+    enum { N = 5 };
+    char dir[TEST_PATH];
+    struct rig r;
+    struct net_row rows[N];
+
+    small_model(dir, 48, 3, TENSOR_F16);
+    rig_open(&r, dir, (struct net_params){SOTTO_PRECISION_FP32, false}, 2);
+    encode_both(&r);
+    float *want = malloc((size_t)r.v * sizeof *want), *got = malloc((size_t)r.v * sizeof *got);
+    for (int i = 0; i < N; i++)
+        rows[i] = (struct net_row){0, 10 + i, i, i == N - 1};
+    net_decoder_bind(r.decoder, 0, r.window[0]);
+    assert_ok(net_decoder_step(r.decoder, r.pool, rows, N, want, NULL), NULL);
+    for (int left = 0;; left++) {
+        struct countdown c = {left, 0};
+        net_decoder_bind(r.decoder, 0, r.window[0]);
+        net_decoder_watch(r.decoder, countdown, &c);
+        int err = net_decoder_step(r.decoder, r.pool, rows, N, got, NULL);
+        assert_int_equal(c.asked, left + (err != 0));
+        if (!err) {
+            assert_int_equal(left, r.model->shape.n_text_layer + 1);
+            break;
+        }
+        assert_error(err, SOTTO_EABORTED, NULL);
+    }
+    assert_memory_equal(got, want, (size_t)r.v * sizeof *got);
+    free(want), free(got);
+    rig_close(&r);
+    test_temp_dir_remove(dir);
+}
+
 static int open_everything(const struct model *model, struct pool *pool)
 {
     const struct net_params params = {SOTTO_PRECISION_INT8, false};
@@ -679,7 +715,8 @@ int main(void)
         cmocka_unit_test(test_golden_plain), cmocka_unit_test(test_kernels),
         cmocka_unit_test(test_precisions),   cmocka_unit_test(test_batched_rows),
         cmocka_unit_test(test_copies),       cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_abort),        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_abort),        cmocka_unit_test(test_abort_step),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -439,7 +439,7 @@ enum { POSITIONS = 200, HEADS = 3, TEXT_CTX = 120 };
  * spoken[r + 1]. */
 struct net_decoder {
     int spoken[TEXT_CTX + 1];
-    int n_read, largest_step;
+    int n_read, largest_step, n_steps, stop_at; // stop_at 0: never
 };
 
 static float text_logit(int32_t token)
@@ -458,12 +458,14 @@ static double mean_probability(const int32_t *tokens, int n)
     return sum / n;
 }
 
-void net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net_row *rows,
-                      int n_rows, float *logits, const struct net_align *align)
+int net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net_row *rows,
+                     int n_rows, float *logits, const struct net_align *align)
 {
     int n_vocab = tokenizer_n_tokens(tok);
     int32_t eot = tokenizer_special(tok)->eot;
     (void)pool;
+    if (++d->n_steps == d->stop_at)
+        return SOTTO_EABORTED;
     if (rows[0].pos == 0)
         d->n_read = 0;
     for (int i = 0; i < n_rows; i++) {
@@ -484,6 +486,7 @@ void net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net
         logits += n_vocab;
     }
     d->largest_step = n_rows > d->largest_step ? n_rows : d->largest_step;
+    return 0;
 }
 
 struct scene {
@@ -656,9 +659,37 @@ static void test_run_with_too_much_text(void **state)
     s.window.n_segments = 1;
     assert_ok(words_run(s.w, &s.d, s.pool, &s.window), NULL);
     assert_int_equal(s.d.n_read, TEXT_CTX);
+    assert_int_equal(s.d.largest_step, 32); // so that a stop is heard in time
     assert_int_equal(s.segments[0].n_words, TEXT_CTX + 30);
     for (int i = 1; i < TEXT_CTX + 30; i++)
         assert_true(s.segments[0].words[i].start_s >= s.segments[0].words[i - 1].start_s);
+    close_scene(&s);
+}
+
+/* Stopped at any decoder step, the segments are as they were. */
+static void test_run_stopped(void **state)
+{
+    (void)state;
+    struct scene s;
+    int32_t text[] = {T(0), T(6)};
+    int at[] = {1, 5, 9}, n_steps = 0;
+
+    open_scene(&s, 2);
+    speak(&s, at, 2);
+    s.window.n_segments = 1;
+    for (int stop = 0; stop <= n_steps; stop++) { // first without one, to count the steps
+        s.segments[0] =
+            (struct words_segment){.tokens = text, .n_tokens = 2, .start_s = 1, .end_s = 2};
+        s.d.n_steps = 0;
+        s.d.stop_at = stop;
+        int err = words_run(s.w, &s.d, s.pool, &s.window);
+        assert_error(err, stop ? SOTTO_EABORTED : 0, NULL);
+        assert_int_equal(s.segments[0].n_words, stop ? 0 : 1);
+        if (stop)
+            assert_close(s.segments[0].start_s, 1, 0);
+        n_steps = stop ? n_steps : s.d.n_steps;
+    }
+    assert_true(n_steps > 2);
     close_scene(&s);
 }
 
@@ -731,6 +762,7 @@ int main(void)
         cmocka_unit_test(test_run_guards),
         cmocka_unit_test(test_run_without_text),
         cmocka_unit_test(test_run_with_too_much_text),
+        cmocka_unit_test(test_run_stopped),
         cmocka_unit_test(test_run_out_of_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -12,6 +12,11 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
+/* Rows of one decoder step: of a long prompt, or of many, so few that a stop is heard in time (a layer
+ * of the largest model takes some 50 ms with this many on one core), yet so many that reading the
+ * weights does not matter. */
+enum { STEP_ROWS = 64 };
+
 struct batch {
     const struct net *net;
     const struct model *model;
@@ -83,6 +88,7 @@ int batch_open(struct batch **out, const struct net *net, struct pool *pool,
     int err = net_decoder_open(&b->decoder, net, b->n_slots + 1, pool_n_threads(pool));
     if (!err) {
         size_t n_vocab = (size_t)b->model->shape.n_vocab;
+        net_decoder_watch(b->decoder, config->opt.should_abort, config->opt.user);
         b->slot_used = mem_calloc((size_t)b->n_slots, sizeof *b->slot_used);
         b->jobs = mem_calloc((size_t)n_jobs, sizeof *b->jobs);
         b->rows = mem_alloc((size_t)net_decoder_max_rows(b->decoder), sizeof *b->rows);
@@ -387,6 +393,23 @@ static int advance_jobs(struct batch *b)
     return 0;
 }
 
+/* The rows through the decoder, STEP_ROWS at a time: a sequence's rows are in order, so any cut will
+ * do. */
+static int run_rows(struct batch *b, int n_rows)
+{
+    float *logits = b->logits;
+    int err = 0;
+
+    for (int i = 0; i < n_rows && !err; i += STEP_ROWS) {
+        int n = n_rows - i < STEP_ROWS ? n_rows - i : STEP_ROWS;
+        err = net_decoder_step(b->decoder, b->pool, b->rows + i, n, logits, NULL);
+        for (int r = 0; r < n; r++)
+            if (b->rows[i + r].want_logits)
+                logits += b->model->shape.n_vocab;
+    }
+    return err;
+}
+
 int batch_step(struct batch *b)
 {
     for (int i = 0; i < b->n_held; i++)
@@ -398,8 +421,8 @@ int batch_step(struct batch *b)
     int n_rows = gather_rows(b);
     if (n_rows == 0)
         return 0;
-    net_decoder_step(b->decoder, b->pool, b->rows, n_rows, b->logits, NULL);
-    return advance_jobs(b);
+    int err = run_rows(b, n_rows);
+    return err ? err : advance_jobs(b);
 }
 
 struct job *batch_take(struct batch *b)
@@ -431,7 +454,9 @@ int batch_detect_language(struct batch *b, const struct net_window *window, floa
     float largest = -INFINITY, sum = 0;
 
     net_decoder_bind(b->decoder, row.slot, window);
-    net_decoder_step(b->decoder, b->pool, &row, 1, b->logits, NULL);
+    int err = net_decoder_step(b->decoder, b->pool, &row, 1, b->logits, NULL);
+    if (err)
+        return err;
     for (int l = 0; l < language_count; l++) {
         int32_t token = tokenizer_language_token(t, l);
         probs[l] = token >= 0 ? b->logits[token] : -INFINITY;

@@ -49,7 +49,8 @@ void batch_close(struct batch **b);
 int batch_free_places(const struct batch *b); // jobs that can be added now
 int batch_n_active(const struct batch *b);
 int batch_add(struct batch *b, struct job *job); // ENOMEM, EINVAL
-/* One decoder step for all active jobs. */
+/* The next token of all active jobs, or the prompts of new ones. ENOMEM, EABORTED (the options'
+ * should_abort is asked in between): then only batch_cancel and batch_close are left. */
 int batch_step(struct batch *b);
 /* A finished job (in any order), or NULL. Its place is free again. */
 struct job *batch_take(struct batch *b);
@@ -57,9 +58,9 @@ void batch_cancel(struct batch *b); // forgets all jobs, finished or not
 long batch_n_tokens(const struct batch *b); // decoded since batch_open, all attempts
 
 /* Language probabilities of one window: probs[l] for each entry l of the language table, 0 for those
- * the model does not know. Uses the spare slot; call it between steps. */
+ * the model does not know. Uses the spare slot; call it between steps. EABORTED, EMODEL (no number among
+ * the logits). */
 int batch_detect_language(struct batch *b, const struct net_window *window, float *probs);
-
 
 /* The start sequence (<|startoftranscript|> [language task]) into `dst`; returns its length. */
 enum { BATCH_MAX_START = 3 };

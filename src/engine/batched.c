@@ -341,7 +341,7 @@ static int emit_front(struct batched *b)
 static int step(struct batched *b)
 {
     double start = clock_s();
-    int err = transcriber_aborted(b->t) ? SOTTO_EABORTED : batch_step(b->batch);
+    int err = batch_step(b->batch);
     struct job *job;
 
     while (!err && (job = batch_take(b->batch)) != NULL)

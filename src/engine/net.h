@@ -47,6 +47,8 @@ int net_encode(struct net_encoder *e, struct pool *pool, const float *mel, float
 struct net_decoder;
 int net_decoder_open(struct net_decoder **out, const struct net *net, int n_slots, int n_threads);
 void net_decoder_close(struct net_decoder **d);
+/* From now on steps ask `should_abort` (NULL: never) before every layer and before the logits. */
+void net_decoder_watch(struct net_decoder *d, bool (*should_abort)(void *user), void *user);
 /* Slot `slot` listens to `window` from now on (borrowed until rebound); its cache is empty. */
 void net_decoder_bind(struct net_decoder *d, int slot, const struct net_window *window);
 /* For i in 0..n-1: slot dst[i] gets the first `n_pos` cache entries (and window) of slot src[i], all
@@ -68,10 +70,10 @@ struct net_align {
  * Runs `n_rows` rows (1..net_decoder_max_rows) through the decoder. Rows of one slot must be
  * adjacent with consecutive positions that follow what its cache holds (or overwrite its end); a
  * prompt is several rows of one slot. `logits`: one row of V floats for each row that wants them,
- * in order.
+ * in order. Errors: ABORTED; the slots of the rows must then be bound anew.
  */
-void net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net_row *rows,
-                      int n_rows, float *logits, const struct net_align *align);
+int net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net_row *rows,
+                     int n_rows, float *logits, const struct net_align *align);
 int net_decoder_max_rows(const struct net_decoder *d); // at least n_text_ctx and n_slots
 
 #endif

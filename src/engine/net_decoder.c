@@ -33,6 +33,8 @@ struct net_decoder {
     float *hidden;                    // rows x F
     struct group *groups;             // rows
     struct net_scratch *scratch;      // n_threads
+    bool (*should_abort)(void *user); // NULL: never
+    void *user;
 
     /* While a step runs. */
     const struct net_row *rows;
@@ -89,6 +91,12 @@ void net_decoder_close(struct net_decoder **decoder)
     mem_free(d->scratch);
     mem_free(d);
     *decoder = NULL;
+}
+
+void net_decoder_watch(struct net_decoder *d, bool (*should_abort)(void *user), void *user)
+{
+    d->should_abort = should_abort;
+    d->user = user;
 }
 
 int net_decoder_max_rows(const struct net_decoder *d)
@@ -318,8 +326,27 @@ static int gather_wanted(struct net_decoder *d)
     return n;
 }
 
-void net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net_row *rows,
-                      int n_rows, float *logits, const struct net_align *align)
+static bool stopped(const struct net_decoder *d)
+{
+    return d->should_abort && d->should_abort(d->user);
+}
+
+static void run_layer(struct net_decoder *d, struct pool *pool)
+{
+    const struct net *net = d->net;
+    const struct net_layer *layer = &net->dec[d->layer];
+
+    d->stamp++;
+    pool_run(pool, net->dec_heads.n, self_head, d);
+    add_linear(d, pool, &layer->out, d->att);
+    d->stamp++;
+    pool_run(pool, net->dec_heads.n * d->n_groups, cross_head, d);
+    add_linear(d, pool, &layer->cross_out, d->att);
+    mlp(d, pool, layer);
+}
+
+int net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net_row *rows,
+                     int n_rows, float *logits, const struct net_align *align)
 {
     const struct net *net = d->net;
 
@@ -335,18 +362,16 @@ void net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net
     make_groups(d);
     embed(d);
     for (d->layer = 0; d->layer < net->n_dec; d->layer++) {
-        const struct net_layer *layer = &net->dec[d->layer];
-        d->stamp++;
-        pool_run(pool, net->dec_heads.n, self_head, d);
-        add_linear(d, pool, &layer->out, d->att);
-        d->stamp++;
-        pool_run(pool, net->dec_heads.n * d->n_groups, cross_head, d);
-        add_linear(d, pool, &layer->cross_out, d->att);
-        mlp(d, pool, layer);
+        if (stopped(d))
+            return SOTTO_EABORTED;
+        run_layer(d, pool);
     }
+    if (stopped(d))
+        return SOTTO_EABORTED;
     struct linear_job job = {.d = d, .lin = &net->logits, .norm = &net->dec_norm, .x = d->x};
     job.m = gather_wanted(d);
     job.out = (struct net_output){.y = logits, .y_stride = (size_t)net->n_vocab};
     if (job.m > 0)
         run_linear(pool, &job);
+    return 0;
 }

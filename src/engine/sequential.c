@@ -254,9 +254,8 @@ static int run_job(struct sequential *s, struct job *job)
     double start = clock_s();
     int err = batch_add(s->batch, job);
 
-    while (!err && !batch_take(s->batch)) {
-        err = transcriber_aborted(s->t) ? SOTTO_EABORTED : batch_step(s->batch);
-    }
+    while (!err && !batch_take(s->batch))
+        err = batch_step(s->batch);
     if (err)
         batch_cancel(s->batch);
     s->t->stats.decode_s += clock_s() - start;

@@ -28,7 +28,7 @@ struct timing_window {
 };
 
 /* Times the words of all segments of `list`, in t->segments; the list itself is not changed until
- * timing_store, so that the rules on silence can be asked in between. ENOMEM. */
+ * timing_store, so that the rules on silence can be asked in between. ENOMEM, EABORTED. */
 int timing_run(struct timing *t, struct batch *b, struct pool *pool, const struct timing_window *w,
                const struct segment_list *list);
 

@@ -1,7 +1,7 @@
 /*
  * Running the alignment: see words.h.
  *
- * The text is read in steps of up to 64 rows, whose attention goes into one matrix per head
+ * The text is read in steps of up to 32 rows, whose attention goes into one matrix per head
  * (`weights`: heads x rows x positions). If a model has so many heads that these are too large,
  * heads are taken in groups and the text is read once for each.
  */
@@ -15,7 +15,7 @@
 #include "engine/dtw.h"
 
 enum {
-    STEP_ROWS = 64,
+    STEP_ROWS = 32,           // few enough for a stop to be heard in time
     STEP_SCORES = 4 << 20,    // floats of attention one step may return
     WEIGHTS_LIMIT = 16 << 20, // floats of attention kept, if one head does not need more
     FRAMES_PER_POSITION = 2,  // mel frames per encoder position
@@ -134,7 +134,7 @@ static void take_row(void *arg, int task, int thread)
     }
 }
 
-static void read_text(struct alignment *a, struct net_decoder *d)
+static int read_text(struct alignment *a, struct net_decoder *d)
 {
     struct words *w = a->w;
     struct net_align align = {.scores = w->scores};
@@ -152,9 +152,12 @@ static void read_text(struct alignment *a, struct net_decoder *d)
                 .want_logits = a->want_probability && text >= 0 && text < a->n_text,
             };
         }
-        net_decoder_step(d, a->pool, w->rows, a->n_rows, w->logits, &align);
+        int err = net_decoder_step(d, a->pool, w->rows, a->n_rows, w->logits, &align);
+        if (err)
+            return err;
         pool_run(a->pool, a->n_rows, take_row, a);
     }
+    return 0;
 }
 
 static void normalise_head(void *arg, int task, int thread)
@@ -176,17 +179,20 @@ static void add_row(void *arg, int task, int thread)
 }
 
 /* The mean of all heads' normalised and smoothed attention. */
-static void build_matrix(struct alignment *a, struct net_decoder *d)
+static int build_matrix(struct alignment *a, struct net_decoder *d)
 {
     for (a->head = 0; a->head < a->n_heads; a->head += a->group) {
         a->n_group = clamp(a->n_heads - a->head, 0, a->group);
-        read_text(a, d);
+        int err = read_text(a, d);
+        if (err)
+            return err;
         pool_run(a->pool, a->n_group, normalise_head, a);
         pool_run(a->pool, a->n_text + 1, add_row, a);
     }
     float scale = 1.0f / (float)a->n_heads;
     for (size_t i = 0; i < (size_t)(a->n_text + 1) * (size_t)a->n_cols; i++)
         a->matrix[i] *= scale;
+    return 0;
 }
 
 static int find_path(struct alignment *a)
@@ -341,8 +347,9 @@ static int run(struct alignment *a, struct net_decoder *d)
         err = allocate(a);
     if (!err && a->n_cols > 0 && a->n_text > 0) {
         all[a->n_text] = tokenizer_special(tok)->eot; // split already: the rest is not aligned
-        build_matrix(a, d);
-        err = find_path(a);
+        err = build_matrix(a, d);
+        if (!err)
+            err = find_path(a);
     }
     if (!err) {
         time_parts(a, &split);

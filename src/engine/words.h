@@ -16,7 +16,7 @@ struct words; // scratch and the words found last
 struct words_params {
     const struct ops *ops;        // NULL: the plain C ones. Copied
     const char *prepend, *append; // punctuation marks; NULL: openai/whisper's sets. Borrowed
-    int max_rows;                 // of one decoder step: net_decoder_max_rows; at most 64 are used
+    int max_rows;                 // of one decoder step: net_decoder_max_rows; at most 32 are used
 };
 
 /* Errors: NOMEM. `model` is borrowed. Holds about 16 MiB; the attention of a window comes on top
@@ -37,7 +37,7 @@ struct words_window {
 };
 
 /* Fills words and corrects times of the window's segments. Their words live until the next run or
- * words_close. Errors: NOMEM (segments are then untouched). */
+ * words_close. Errors: NOMEM, ABORTED (segments are then untouched). */
 int words_run(struct words *w, struct net_decoder *d, struct pool *pool,
               const struct words_window *window);
 
