@@ -1,8 +1,13 @@
-/* Output files: temporary file in the same folder, fsync, rename. Naming rules are in output.h. */
+/*
+ * Output files: temporary file in the same folder, fsync, rename. Naming rules are in output.h. What
+ * was written is not given up where a disk fills, a folder goes away or a name cannot be had: as
+ * much as is whole becomes NAME.partial.EXT, or stays in the temporary file, which is then named.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,7 +22,9 @@ struct output_file {
     char *temp;    // NULL: standard output, or renamed already
     char *final;   // its name once it is complete
     char *partial; // its name if it stays incomplete
-    bool is_partial;
+    off_t good;    // bytes that are in the file for certain and end with a segment
+    bool failed;   // a write failed: only `good` bytes count
+    bool committed, is_partial;
 };
 
 struct output {
@@ -215,7 +222,7 @@ static int open_temp(struct output_file *f, const char *dir, char *message)
         return fail_errno(message, f->final, error);
     }
     fchmod(fd, 0666 & ~mask);
-    f->file = fdopen(fd, "w");
+    f->file = fdopen(fd, "w+"); // read back by file_restore
     if (!f->file) {
         close(fd);
         return fail_nomem(message);
@@ -290,52 +297,122 @@ int output_open(struct output **out, const struct output_request *request,
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+static int file_add(struct output_file *f, const struct sotto_segment *segment, char *message)
+{
+    int err = writer_add(f->writer, segment);
+    if (!err && fflush(f->file) == EOF)
+        err = SOTTO_EIO;
+    f->failed |= err != 0;
+    if (err == SOTTO_EIO)
+        return fail_errno(message, f->final ? f->final : "standard output", errno);
+    if (err)
+        return fail_nomem(message);
+    f->good = ftello(f->file);
+    return 0;
+}
+
+/* Every file gets it, also after one that failed; the first failure is reported. */
 int output_add(struct output *o, const struct sotto_segment *segment,
                char message[OUTPUT_MESSAGE_SIZE])
 {
+    int status = 0;
     for (int i = 0; i < o->n_files; i++) {
-        struct output_file *f = &o->files[i];
-        int err = writer_add(f->writer, segment);
-        if (!err && fflush(f->file) == EOF)
-            err = SOTTO_EIO;
-        if (err == SOTTO_EIO)
-            return fail_errno(message, f->final ? f->final : "standard output", errno);
-        if (err)
-            return fail_nomem(message);
+        char ignored[OUTPUT_MESSAGE_SIZE];
+        int err = file_add(&o->files[i], segment, status ? ignored : message);
+        status = status ? status : err;
     }
-    return 0;
+    return status;
+}
+
+/* Takes back what may be half in the file. Formats that are written at the end have nothing then. */
+static bool file_take_back(struct output_file *f)
+{
+    if (!f->final || f->good <= 0)
+        return false;
+    __fpurge(f->file);
+    clearerr(f->file);
+    return ftruncate(fileno(f->file), f->good) == 0;
+}
+
+/* The folder was removed with the temporary file in it: makes both again. */
+static bool file_restore(struct output_file *f, const char *name)
+{
+    char message[OUTPUT_MESSAGE_SIZE], dir[PATH_MAX], buffer[4096];
+    struct output_file copy = {.final = f->final};
+    const char *slash = strrchr(name, '/');
+    ssize_t n = -1;
+    snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - name) : 1, slash ? name : ".");
+    if (output_prepare_dir(dir, message) != 0 || open_temp(&copy, dir, message) != 0)
+        return false;
+    for (off_t at = 0; (n = pread(fileno(f->file), buffer, sizeof(buffer), at)) > 0; at += n)
+        if (fwrite(buffer, 1, (size_t)n, copy.file) != (size_t)n)
+            break;
+    bool ok = n == 0 && fflush(copy.file) == 0;
+    if (!ok) {
+        fclose(copy.file);
+        unlink(copy.temp);
+        free(copy.temp);
+        return false;
+    }
+    fclose(f->file);
+    free(f->temp);
+    f->file = copy.file;
+    f->temp = copy.temp;
+    return true;
+}
+
+static int file_rename(struct output_file *f, const char *name, char *message)
+{
+    if (rename(f->temp, name) == 0 ||
+        (errno == ENOENT && file_restore(f, name) && rename(f->temp, name) == 0)) {
+        free(f->temp);
+        f->temp = NULL;
+        return 0;
+    }
+    int error = errno;
+    if (access(f->temp, F_OK) != 0)
+        return fail_errno(message, name, error);
+    fail(message, CLI_EXIT_OUTPUT, "cannot write %s: %s; its contents are in %s", name,
+         strerror(error), f->temp);
+    free(f->temp);
+    f->temp = NULL;
+    return CLI_EXIT_OUTPUT;
 }
 
 static int file_commit(struct output_file *f, const char *language, bool partial, char *message)
 {
     const char *name = !f->final ? "standard output" : partial ? f->partial : f->final;
-    int err = writer_finish(f->writer, language);
-    if (err && err != SOTTO_EIO)
-        return fail_nomem(message);
-    if (err || fflush(f->file) == EOF)
-        return fail_errno(message, name, errno);
-    if (!f->final)
-        return 0;
+    int err = f->failed ? SOTTO_EIO : writer_finish(f->writer, language);
+    if (!err && fflush(f->file) == EOF)
+        err = SOTTO_EIO;
+    if (err) {
+        int error = f->failed ? EIO : errno;
+        f->failed = true;
+        if (!partial || !file_take_back(f))
+            return err == SOTTO_EIO ? fail_errno(message, name, error) : fail_nomem(message);
+    }
     // Some file systems have no fsync (EINVAL); there is nothing to wait for then.
-    if (fsync(fileno(f->file)) != 0 && errno != EINVAL)
+    if (f->final && fsync(fileno(f->file)) != 0 && errno != EINVAL && !partial)
         return fail_errno(message, name, errno);
-    int closed = fclose(f->file);
-    f->file = NULL;
-    if (closed == EOF || rename(f->temp, name) != 0)
-        return fail_errno(message, name, errno);
-    free(f->temp);
-    f->temp = NULL;
+    err = f->final ? file_rename(f, name, message) : 0;
+    f->committed = !err;
     f->is_partial = partial;
-    return 0;
+    return err;
 }
 
 int output_commit(struct output *o, const char *language, bool partial,
                   char message[OUTPUT_MESSAGE_SIZE])
 {
-    int err = 0;
-    for (int i = 0; i < o->n_files && !err; i++)
-        err = file_commit(&o->files[i], language, partial, message);
-    return err;
+    int status = 0;
+    for (int i = 0; i < o->n_files; i++) {
+        char ignored[OUTPUT_MESSAGE_SIZE];
+        struct output_file *f = &o->files[i];
+        if (f->committed || (f->final && !f->temp))
+            continue;
+        int err = file_commit(f, language, partial, status ? ignored : message);
+        status = status ? status : err;
+    }
+    return status;
 }
 
 void output_close(struct output **o)
@@ -348,21 +425,39 @@ void output_close(struct output **o)
     *o = NULL;
 }
 
+/* Appends to what `dst` holds. */
+static void append(char *dst, size_t size, const char *text, size_t length)
+{
+    size_t used = strlen(dst);
+    snprintf(dst + used, size - used, "%.*s", (int)length, text);
+}
+
+/* The files with one kind of name, final or partial. */
+static void append_names(const struct output *o, bool partial, char *dst, size_t size)
+{
+    int n = 0, named = 0;
+    for (int i = 0; i < o->n_files; i++)
+        n += o->files[i].committed && o->files[i].final && o->files[i].is_partial == partial;
+    for (int i = 0; i < o->n_files; i++) {
+        const struct output_file *f = &o->files[i];
+        if (!f->committed || !f->final || f->is_partial != partial)
+            continue;
+        const char *name = partial ? f->partial : f->final, *extension = strrchr(name, '.') + 1;
+        if (!named && *dst)
+            append(dst, size, ", ", 2);
+        if (!named)
+            append(dst, size, name, (size_t)(extension - name));
+        append(dst, size, named ? "," : n > 1 ? "{" : "", 1);
+        append(dst, size, extension, strlen(extension));
+        named++;
+    }
+    if (n > 1)
+        append(dst, size, "}", 1);
+}
+
 void output_names(const struct output *o, char *dst, size_t size)
 {
-    const struct output_file *first = &o->files[0];
     dst[0] = '\0';
-    if (!o->n_files || !first->final)
-        return;
-    const char *name = first->is_partial ? first->partial : first->final;
-    if (o->n_files == 1) {
-        snprintf(dst, size, "%s", name);
-        return;
-    }
-    size_t used = (size_t)snprintf(dst, size, "%.*s.{", (int)(strrchr(name, '.') - name), name);
-    for (int i = 0; i < o->n_files && used < size; i++)
-        used += (size_t)snprintf(dst + used, size - used, "%s%s", i ? "," : "",
-                                 strrchr(o->files[i].final, '.') + 1);
-    if (used < size)
-        snprintf(dst + used, size - used, "}");
+    append_names(o, false, dst, size);
+    append_names(o, true, dst, size);
 }

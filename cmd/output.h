@@ -38,19 +38,23 @@ struct output;
 int output_open(struct output **out, const struct output_request *request,
                 char message[OUTPUT_MESSAGE_SIZE]);
 
-/* Adds a segment to every file. Errors: as above, and CLI_EXIT_PIPE (no message). */
+/* Adds a segment to every file, also where an earlier one failed. Errors: as above for the first
+ * that failed, and CLI_EXIT_PIPE (no message). */
 int output_add(struct output *o, const struct sotto_segment *segment,
                char message[OUTPUT_MESSAGE_SIZE]);
 
 /* Completes the files and gives them their names; if `partial`, NAME.partial.EXT. Errors as
- * above; then the files that failed and those after them do not exist. */
+ * above, for the first file that failed; the others have their names. What failed can be committed
+ * as partial afterwards: the segments that were written whole are kept. A folder that was removed
+ * is made again. A name that cannot be had leaves the temporary file, and the message says which. */
 int output_commit(struct output *o, const char *language, bool partial,
                   char message[OUTPUT_MESSAGE_SIZE]);
 
 /* Drops what was not committed. Accepts NULL and a NULL output. */
 void output_close(struct output **o);
 
-/* The names the files have now, as "out/talk.srt" or "out/talk.{txt,srt}"; "" for standard output. */
+/* The names the committed files have, as "out/talk.srt" or "out/talk.{txt,srt}", final ones before
+ * partial ones; "" for standard output. */
 void output_names(const struct output *o, char *dst, size_t size);
 
 #endif

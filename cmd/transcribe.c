@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -65,6 +66,7 @@ static void catch_signals(void)
         if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             sigaction(numbers[i], &action, NULL);
     signal(SIGPIPE, SIG_IGN); // shows as EPIPE where it is written
+    signal(SIGXFSZ, SIG_IGN); // as EFBIG
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -138,8 +140,18 @@ static int print_text(struct run *r, const struct sotto_segment *segment)
     progress_hide(&r->progress);
     if (writer_print_line(stdout, segment, r->o->timestamps) == 0)
         return 0;
-    if (errno == EPIPE)
+    if (errno == EINTR && stop_signal)
+        return 0;
+    if (errno == EPIPE && !r->output)
         return CLI_EXIT_PIPE;
+    if (r->output) { // the files matter more
+        if (errno != EPIPE)
+            say(r, "warning: cannot write standard output: %s", strerror(errno));
+        __fpurge(stdout);
+        clearerr(stdout);
+        r->text = false;
+        return 0;
+    }
     snprintf(r->message, sizeof(r->message), "cannot write standard output: %s", strerror(errno));
     return CLI_EXIT_OUTPUT;
 }
@@ -220,16 +232,16 @@ static const char *language_of(const struct run *r)
     return r->language || r->info.multilingual ? r->language : "en";
 }
 
-/* After a recording that failed or was interrupted: keeps what was finished. */
-static void save_partial(struct run *r)
+/* After a recording that failed, was interrupted or could not be written: keeps what was finished.
+ * A failure that was told already is not told again. */
+static void save_partial(struct run *r, bool told)
 {
-    char message[OUTPUT_MESSAGE_SIZE];
-    if (!r->output || !r->n_segments || r->write_status)
+    char message[OUTPUT_MESSAGE_SIZE] = "";
+    if (!r->output || !r->n_segments || r->write_status == CLI_EXIT_PIPE)
         return;
-    if (output_commit(r->output, language_of(r), true, message) == 0)
-        say_saved(r);
-    else if (*message)
+    if (output_commit(r->output, language_of(r), true, message) != 0 && *message && !told)
         say(r, "%s", message);
+    say_saved(r);
 }
 
 /* The exit status of a transcription that ended with `err`; says why unless it was a signal. */
@@ -238,9 +250,10 @@ static int fail_recording(struct run *r, int err, const struct sotto_diag *diag)
     if (r->write_status) {
         if (*r->message)
             say(r, "%s: %s", r->name, r->message);
+        save_partial(r, true);
         return r->write_status;
     }
-    save_partial(r);
+    save_partial(r, false);
     if (err == SOTTO_EABORTED && stop_signal)
         return 128 + stop_signal;
     say_diag(r, r->name, err, diag);
@@ -278,10 +291,12 @@ static int finish_recording(struct run *r)
     if (!r->output)
         return 0;
     int status = output_commit(r->output, language_of(r), false, r->message);
-    if (status == 0)
+    if (status && *r->message)
+        say(r, "%s: %s", r->name, r->message);
+    if (status)
+        save_partial(r, true);
+    else
         say_saved(r);
-    else if (*r->message)
-        say(r, "%s", r->message);
     return status;
 }
 

@@ -1,9 +1,11 @@
 /* Names of output files, and that they appear complete or not at all. */
 #include "support.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,6 +65,24 @@ static struct output_request request_of(unsigned formats)
         .dir = dir, .stem = "talk", .formats = formats, .overwrite = true};
 }
 
+/* Paths of the user: folder and stem. */
+static void test_split_paths(void **state)
+{
+    static const char *const paths[] = {"x", "a/b", "/x", "a//b.c", "./-x"};
+    static const char *const expected[][2] = {
+        {".", "x"}, {"a", "b"}, {"/", "x"}, {"a/", "b.c"}, {".", "-x"}};
+    enum { N = sizeof(paths) / sizeof(paths[0]) };
+    char **dirs, **stems;
+    (void)state;
+    assert_true(output_split_paths(paths, N, &dirs, &stems));
+    for (int i = 0; i < N; i++) {
+        assert_string_equal(dirs[i], expected[i][0]);
+        assert_string_equal(stems[i], expected[i][1]);
+    }
+    output_free_stems(dirs, N);
+    output_free_stems(stems, N);
+}
+
 static void test_stems(void **state)
 {
     static const char *const inputs[] = {
@@ -115,6 +135,114 @@ static void test_partial_and_dropped(void **state)
     assert_int_equal(output_add(o, &segment, message), 0);
     output_close(&o); // not committed: nothing stays
     assert_int_equal(n_files(), 1);
+}
+
+/* A file that can grow no further: whole segments are kept, in formats written as they come. */
+static void test_full(void **state)
+{
+    struct output_request request =
+        request_of(1u << WRITER_TXT | 1u << WRITER_VTT | 1u << WRITER_JSON);
+    struct rlimit old, limit;
+    struct output *o;
+    char names[3 * TEST_PATH];
+    int n = 0, status = 0;
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    limit = old;
+    limit.rlim_cur = 100; // the third subtitle does not fit
+    assert_int_equal(output_open(&o, &request, message), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    while (!status && n < 100) {
+        status = output_add(o, &segment, message);
+        n++;
+    }
+    int again = output_commit(o, "en", true, names);
+    output_names(o, names, sizeof(names));
+    output_close(&o);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_int_equal(status, CLI_EXIT_OUTPUT);
+    assert_contains(message, "talk.vtt: File too large");
+    assert_int_equal(again, CLI_EXIT_OUTPUT); // json is longer than that
+    assert_contains(names, "/talk.partial.{txt,vtt}");
+    assert_int_equal(n, 3);
+    assert_content("talk.partial.txt", "Hello\nHello\nHello\n");
+    assert_content("talk.partial.vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n\n"
+                                       "00:00.000 --> 00:01.000\nHello\n\n");
+    assert_int_equal(n_files(), 2);
+}
+
+/* One format fails at the end; the others get their names, also those after it. */
+static void test_one_fails(void **state)
+{
+    struct output_request request =
+        request_of(1u << WRITER_TXT | 1u << WRITER_JSON | 1u << WRITER_CSV);
+    struct rlimit old, limit;
+    struct output *o;
+    char names[3 * TEST_PATH];
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    limit = old;
+    limit.rlim_cur = 64;
+    assert_int_equal(output_open(&o, &request, message), 0);
+    assert_int_equal(output_add(o, &segment, message), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    int first = output_commit(o, "en", false, message);
+    setrlimit(RLIMIT_FSIZE, &old); // space again: still no json without its segments
+    int second = output_commit(o, "en", true, names);
+    output_names(o, names, sizeof(names));
+    output_close(&o);
+    assert_int_equal(first, CLI_EXIT_OUTPUT);
+    assert_int_equal(second, CLI_EXIT_OUTPUT);
+    assert_contains(message, "talk.json: File too large");
+    assert_contains(names, "/talk.{txt,csv}");
+    assert_int_equal(n_files(), 2);
+}
+
+static void test_folder_removed(void **state)
+{
+    struct output_request request = request_of(1u << WRITER_TXT | 1u << WRITER_SRT);
+    struct output *o;
+    char sub[2 * TEST_PATH], command[4 * TEST_PATH];
+    (void)state;
+    snprintf(sub, sizeof(sub), "%s/sub", dir);
+    request.dir = sub;
+    assert_int_equal(output_prepare_dir(sub, message), 0);
+    assert_int_equal(output_open(&o, &request, message), 0);
+    assert_int_equal(output_add(o, &segment, message), 0);
+    snprintf(command, sizeof(command), "rm -r '%s'", sub);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(output_add(o, &segment, message), 0);
+    assert_int_equal(output_commit(o, "en", false, message), 0);
+    output_close(&o);
+    assert_content("sub/talk.txt", "Hello\nHello\n");
+    assert_true(exists("sub/talk.srt"));
+    assert_int_equal(system(command), 0);
+}
+
+/* A name that cannot be had: the text stays where the message says. */
+static void test_name_taken_meanwhile(void **state)
+{
+    struct output_request request = request_of(1u << WRITER_TXT);
+    struct output *o;
+    char path[2 * TEST_PATH], content[64] = "";
+    (void)state;
+    snprintf(path, sizeof(path), "%s/talk.txt", dir);
+    assert_int_equal(output_open(&o, &request, message), 0);
+    assert_int_equal(output_add(o, &segment, message), 0);
+    assert_int_equal(mkdir(path, 0777), 0);
+    assert_int_equal(output_commit(o, "en", false, message), CLI_EXIT_OUTPUT);
+    output_close(&o);
+    assert_contains(message, "talk.txt: Is a directory; its contents are in ");
+    FILE *kept = fopen(strstr(message, "are in ") + 7, "r");
+    assert_non_null(kept);
+    assert_non_null(fgets(content, sizeof(content), kept));
+    fclose(kept);
+    assert_string_equal(content, "Hello\n");
+    assert_int_equal(unlink(strstr(message, "are in ") + 7), 0);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(n_files(), 0);
 }
 
 static void test_no_overwrite(void **state)
@@ -198,6 +326,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stems),
+        cmocka_unit_test(test_split_paths),
+        cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_folder_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_name_taken_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_partial_and_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_overwrite, setup, teardown),
