@@ -35,6 +35,7 @@ enum {
     NPU_SHT_NOBITS = 8,
     NPU_SHT_REL = 9
 };
+#define NPU_LINES_SECTION ".sotto.lines"
 enum {
     NPU_SHF_WRITE = 1,
     NPU_SHF_ALLOC = 2,
@@ -117,8 +118,8 @@ void npu_image_close(struct npu_image **image); // accepts NULL and a NULL image
 
 /* The symbol of that name (global before local; never an undefined one), or NULL. */
 const struct npu_symbol *npu_image_symbol(const struct npu_image *image, const char *name);
-/* Images: the nearest named symbol at or below `address` in its section, functions and objects before
- * plain labels at the same place; *offset (may be NULL) gets the distance. NULL: none. */
+/* Images: the function or object that holds `address`; if none does, the nearest named symbol at or
+ * below it in its section, or NULL. *offset (may be NULL) gets the distance. */
 const struct npu_symbol *npu_image_symbol_at(const struct npu_image *image, uint32_t address,
                                              uint32_t *offset);
 /* The line of the bytes at `offset` of a section (images: section is ignored), or NULL. */
@@ -140,8 +141,9 @@ int npu_image_add_segment(struct npu_image *image, const struct npu_segment *seg
 int npu_image_add_line(struct npu_image *image, const struct npu_line *line);
 
 /* The file: header, program headers (images), the sections, then relocations (objects), lines, symbols
- * and names. Local symbols must come before global ones. *bytes is the caller's (mem_free). Equal images
- * give equal bytes. */
+ * and names; equal images give equal bytes. Local symbols must come before global ones, and the tables
+ * the writer makes itself (SYMTAB, STRTAB, RELA) must not be among the sections, as they are in an image
+ * that was read. *bytes is the caller's (mem_free). Errors: INVAL, NOMEM. */
 int npu_image_write(const struct npu_image *image, uint8_t **bytes, size_t *size,
                     struct sotto_diag *diag);
 int npu_image_save(const struct npu_image *image, const char *path, struct sotto_diag *diag);
