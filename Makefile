@@ -1,6 +1,7 @@
 # sotto: speech to text in C17.
 #
-#   make                 library and program: build/libsotto.a, build/libsotto.so, build/sotto
+#   make                 library and program: build/libsotto.a, build/libsotto.so, build/sotto,
+#                        build/sotto-npu
 #   make demo            on a bare Debian: install what is missing, build, fetch a model, transcribe
 #   make test            the same, then every test, also under ASan + UBSan
 #   make test-quick      build and run the tests of this build only; installs and fetches nothing
@@ -23,8 +24,9 @@
 # T (tests to run: make test-quick T='test_mem test_cli.sh'), ONLY (folders to build: ONLY=src/base).
 #
 # Sources are found by pattern. src/**/*.c make the library, but src/fetch/*.c, which only programs
-# link; cmd/*.c make the program; each tests/test_*.c is one test program, linked with
-# tests/support*.c; tests/check/*.c make sotto-check; tests/fuzz/fuzz_*.c one fuzz target each.
+# link; cmd/*.c make the program sotto, cmd/npu/*.c sotto-npu; each tests/test_*.c is one test program,
+# linked with tests/support*.c; tests/check/*.c make sotto-check; tests/fuzz/fuzz_*.c one fuzz target
+# each.
 # Instruction set flags follow from a file's suffix (ISA_FLAGS below).
 
 BUILD     ?= build$(if $(CROSS),/$(CROSS:-=))
@@ -86,6 +88,7 @@ isa_flags = $(ISA_FLAGS_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
 DIR_FLAGS_src/ops = $(if $(DEBUG),,-O3)
 # Wide vectors compiled without the instructions for them; all such calls are inlined.
 DIR_FLAGS_tests/check = -Wno-psabi
+DIR_FLAGS_cmd/npu = -Icmd
 dir_flags = $(DIR_FLAGS_$(patsubst %/,%,$(dir $(1))))
 
 # ---- sources ---------------------------------------------------------------------------------
@@ -101,6 +104,7 @@ ALL_SRC   := $(call in_only,$(call natives,$(sort $(shell find src -name '*.c'))
 FETCH_SRC := $(filter src/fetch/%,$(ALL_SRC))
 LIB_SRC   := $(filter-out src/fetch/%,$(ALL_SRC))
 CMD_SRC   := $(call in_only,$(filter-out cmd/main.c,$(sort $(wildcard cmd/*.c))))
+NPU_CMD_SRC := $(call in_only,$(sort $(wildcard cmd/npu/*.c)))
 CHECK_SRC := $(call natives,$(sort $(wildcard tests/check/*.c))) \
              $(filter src/base/% src/ops/% src/cpu/% src/audio/mel%,$(LIB_SRC))
 SUPPORT_SRC := $(sort $(wildcard tests/support*.c))
@@ -115,6 +119,7 @@ FETCH_A  = $(BUILD)/libfetch.a
 CMD_A    = $(BUILD)/libcmd.a
 SUPPORT_A = $(BUILD)/libsupport.a
 PROGRAM  = $(BUILD)/sotto
+NPU_PROGRAM = $(BUILD)/sotto-npu
 CHECK    = $(BUILD)/sotto-check
 BENCH_NET = $(BUILD)/bench_net
 TESTS    = $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
@@ -122,8 +127,8 @@ REPLAYS  = $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/replay_%)
 EXAMPLES = $(EXAMPLE_SRC:tests/%.c=$(BUILD)/tests/%)
 SCRIPTS  = $(TEST_SH:tests/%=$(BUILD)/tests/%)
 FUZZERS  = $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/%)
-OBJS     = $(call obj,$(ALL_SRC) $(CMD_SRC) cmd/main.c $(CHECK_SRC) $(SUPPORT_SRC) $(TEST_SRC) \
-             $(FUZZ_SRC) $(EXAMPLE_SRC) tests/fuzz/replay.c tests/bench_net.c)
+OBJS     = $(call obj,$(ALL_SRC) $(CMD_SRC) $(NPU_CMD_SRC) cmd/main.c $(CHECK_SRC) $(SUPPORT_SRC) \
+             $(TEST_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC) tests/fuzz/replay.c tests/bench_net.c)
 
 Q = $(if $(V),,@)
 
@@ -132,9 +137,9 @@ Q = $(if $(V),,@)
 .PHONY: all lib program sotto-check tests fuzzers
 all: lib program
 lib: $(LIB_A) $(LIB_SO)
-program: $(PROGRAM)
+program: $(PROGRAM) $(NPU_PROGRAM)
 sotto-check: $(CHECK)
-tests: $(TESTS) $(REPLAYS) $(EXAMPLES) $(SCRIPTS) $(LIB_SO) $(CHECK) $(PROGRAM)
+tests: $(TESTS) $(REPLAYS) $(EXAMPLES) $(SCRIPTS) $(LIB_SO) $(CHECK) $(PROGRAM) $(NPU_PROGRAM)
 fuzzers: $(FUZZERS)
 
 # Everything is rebuilt when the compiler or its flags change.
@@ -179,6 +184,8 @@ link = $(Q)mkdir -p $(@D); echo '  LD      $@'; $(CC) $(BASE_LDFLAGS) $(LDFLAGS)
 PROGRAM_LIBS = $(CMD_A) $(FETCH_A) $(LIB_A)
 $(PROGRAM): $(call obj,cmd/main.c) $(PROGRAM_LIBS)
 	$(link) $^ $(FETCH_LIBS) $(LIB_LIBS)
+$(NPU_PROGRAM): $(call obj,$(NPU_CMD_SRC)) $(LIB_A)
+	$(link) $^ $(LIB_LIBS)
 
 # Static when cross-built, so that qemu needs no foreign libraries.
 $(CHECK): $(call obj,$(CHECK_SRC))
@@ -289,6 +296,7 @@ COMPLETIONS = $(D)/share/bash-completion/completions
 install: all man completion
 	install -d $(D)/bin $(D)/include $(L)/pkgconfig $(D)/share/man/man1 $(COMPLETIONS)
 	install -m 755 $(PROGRAM) $(D)/bin/sotto
+	install -m 755 $(NPU_PROGRAM) $(D)/bin/sotto-npu
 	install -m 644 include/sotto.h $(D)/include/sotto.h
 	install -m 644 $(LIB_A) $(L)/libsotto.a
 	install -m 755 $(LIB_SO) $(L)/libsotto.so.$(VERSION)
@@ -300,7 +308,7 @@ install: all man completion
 	    scripts/sotto.pc.in >$(L)/pkgconfig/sotto.pc
 	$(if $(DESTDIR),,-@ldconfig 2>/dev/null || true)
 uninstall:
-	rm -f $(D)/bin/sotto $(D)/include/sotto.h $(L)/libsotto.a $(L)/libsotto.so \
+	rm -f $(D)/bin/sotto $(D)/bin/sotto-npu $(D)/include/sotto.h $(L)/libsotto.a $(L)/libsotto.so \
 	    $(L)/libsotto.so.$(SOVERSION) $(L)/libsotto.so.$(VERSION) $(L)/pkgconfig/sotto.pc \
 	    $(D)/share/man/man1/sotto.1 $(COMPLETIONS)/sotto
 	$(if $(DESTDIR),,-@ldconfig 2>/dev/null || true)

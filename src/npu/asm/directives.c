@@ -157,13 +157,15 @@ static int enter_section(struct assembler *a, struct text_name name, int64_t uni
         return SOTTO_ENOMEM;
     }
     struct asm_section *s = &a->sections[section];
-    if (is_new) {
+    bool other = s->type != kind->type || s->flags != kind->flags;
+    if (is_new || (stated && !s->stated && s->size == 0)) {
         s->type = kind->type;
         s->flags = kind->flags;
         s->entry_size = kind->entry_size;
-    } else if (stated && (s->type != kind->type || s->flags != kind->flags)) {
+    } else if (stated && other) {
         return asm_error(a, column, "section %s has other flags or another type above", s->name);
     }
+    s->stated = s->stated || stated;
     a->section = section;
     return SOTTO_OK;
 }

@@ -18,6 +18,7 @@ struct asm_section {
     int64_t unique; // sections of one name are told apart by it; -1: the ordinary one
     uint8_t *bytes; // NULL in NOBITS
     uint32_t size, capacity;
+    bool stated; // its type and flags were given
     bool has_base;
     uint32_t base;
 };

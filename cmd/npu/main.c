@@ -1,0 +1,141 @@
+/*
+ * The program sotto-npu: tools for the AIE2 core. Which command was meant, and all help texts.
+ */
+#include <string.h>
+
+#include "cli.h"
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary, *help;
+} commands[] = {
+    {"asm", npu_cmd_asm, "assembly text to an object",
+     "Usage: sotto-npu asm IN.s [-o OUT.o]\n"
+     "\n"
+     "Assembles llvm-aie's AIE2 text. Default output: IN.o. A file whose sections have .base "
+     "becomes\n"
+     "a linked image (that is what objdump makes of one). All errors are shown, up to 100.\n"},
+    {"link", npu_cmd_link, "objects to one core image",
+     "Usage: sotto-npu link A.o [B.o ...] -o OUT.elf [options]\n"
+     "\n"
+     "Code goes to address 0 (16 KiB), data to the core's own memory, 0x70000 to 0x7ffff.\n"
+     "\n"
+     "  -o, --output FILE      the image\n"
+     "  --entry SYMBOL         its section comes first; it must be at address 0 there\n"
+     "                         (default __start, then _start, if there is one)\n"
+     "  --stack BYTES          kept free at 0x70000 for the stack (default 1024)\n"
+     "  --data ADDRESS         where data starts (default: behind the stack)\n"
+     "  --place NAME=ADDRESS   put the sections called NAME there\n"
+     "  --define NAME=VALUE    a symbol with that value\n"
+     "  --map                  print what went where\n"},
+    {"objdump", npu_cmd_objdump, "an object or image as assembly text",
+     "Usage: sotto-npu objdump FILE [-o OUT.s] [--lines]\n"
+     "\n"
+     "Prints any AIE2 ELF file as text that sotto-npu asm turns into the same bytes. What is no\n"
+     "instruction is printed as data.\n"
+     "\n"
+     "  -o, --output FILE      write there instead of standard output\n"
+     "  --lines                name the source line of each bundle, where it is known\n"},
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static void print_summary(FILE *out)
+{
+    fprintf(out, "sotto-npu: tools for the AIE2 core (AMD XDNA1)\n"
+                 "Usage: sotto-npu COMMAND [ARGUMENTS]\n\n");
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        fprintf(out, "  %-14s %s\n", commands[i].name, commands[i].summary);
+    }
+    fprintf(out,
+            "  %-14s this text, or that of a command\n"
+            "  %-14s the version\n\n"
+            "Exit status:\n",
+            "help [COMMAND]", "version");
+    static const struct {
+        int status;
+        const char *text;
+    } statuses[] = {
+        {CLI_EXIT_OK, "everything was done"},
+        {CLI_EXIT_SOME, "a check found faults"},
+        {CLI_EXIT_USAGE, "unknown command or option, bad value or no input named"},
+        {CLI_EXIT_INPUT, "an input is missing, unreadable or wrong (the message says where)"},
+        {CLI_EXIT_OUTPUT, "an output cannot be written"},
+        {CLI_EXIT_INTERNAL, "out of memory, or an internal error"},
+    };
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        fprintf(out, "  %d  %s\n", statuses[i].status, statuses[i].text);
+    }
+}
+
+static int help(int argc, char **argv)
+{
+    const struct command *c = argc > 1 ? find(argv[1]) : NULL;
+    if (argc > 1 && !c) {
+        fprintf(stderr, "sotto-npu: no help on '%s'\n", argv[1]);
+        return CLI_EXIT_USAGE;
+    }
+    if (c) {
+        fputs(c->help, stdout);
+    } else {
+        print_summary(stdout);
+    }
+    return CLI_EXIT_OK;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int run(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    const struct command *c = find(name);
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        return help(argc - 1, argv + 1);
+    }
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
+        printf("sotto-npu %s\n", sotto_version());
+        return CLI_EXIT_OK;
+    }
+    if (!c) {
+        fprintf(stderr,
+                argc > 1 ? "sotto-npu: there is no command '%s'; see sotto-npu help\n"
+                         : "sotto-npu: which command? see sotto-npu help%s\n",
+                name);
+        return CLI_EXIT_USAGE;
+    }
+    if (wants_help(argc - 1, argv + 1)) {
+        fputs(c->help, stdout);
+        return CLI_EXIT_OK;
+    }
+    return c->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    int status = run(argc, argv);
+    // What was printed may still sit in the buffer: a full disk shows only now.
+    if ((fflush(stdout) == EOF || ferror(stdout)) && status == CLI_EXIT_OK) {
+        perror("sotto-npu: standard output");
+        return CLI_EXIT_OUTPUT;
+    }
+    return status;
+}
