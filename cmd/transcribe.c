@@ -200,6 +200,16 @@ static bool should_abort(void *user)
 
 /* ---- one recording --------------------------------------------------------------------------- */
 
+/* "; try ..." for what looks like a command that was not understood. */
+static const char *hint_for_missing(const char *path)
+{
+    static const char *const words[] = {"models", "list", "fetch", "download", "pull"};
+    bool meant = option_distance(path, "model") == 1;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        meant |= strcmp(path, words[i]) == 0;
+    return meant ? "; for models: sotto model list, sotto model fetch NAME" : "";
+}
+
 /* What can be told without the model. Returns 0, or CLI_EXIT_INPUT with a message. */
 static int check_input(const char *path, char message[OUTPUT_MESSAGE_SIZE])
 {
@@ -221,7 +231,7 @@ static int check_input(const char *path, char message[OUTPUT_MESSAGE_SIZE])
     }
     if (!cause)
         return 0;
-    snprintf(message, OUTPUT_MESSAGE_SIZE, "%s: %s", path, cause);
+    snprintf(message, OUTPUT_MESSAGE_SIZE, "%s: %s%s", path, cause, hint_for_missing(path));
     return CLI_EXIT_INPUT;
 }
 
@@ -286,6 +296,8 @@ static int finish_recording(struct run *r)
     r->n_threads = stats.n_threads;
     r->device = stats.device;
     r->n_done++;
+    if (!r->n_segments && !r->o->quiet)
+        say(r, "%s: no speech found", r->name);
     if (r->o->verbose)
         say_details(r, &stats);
     if (!r->output)
@@ -440,8 +452,8 @@ static int find_vad(struct run *r, char store[STORE_PATH_SIZE], const char **pat
         *path = r->usual_vad;
         return 0;
     }
-    say(r, "The voice activity detector is not on this machine yet. Get it (1.3 MB) with: "
-           "sotto model fetch silero-vad, or do without it: --no-vad");
+    say(r, "The voice activity detector is not on this machine yet. It comes with the first model "
+           "fetched, or by: sotto model fetch silero-vad. To do without it: --no-vad");
     return CLI_EXIT_MODEL;
 }
 

