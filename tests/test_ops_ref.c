@@ -119,7 +119,8 @@ static void check_product(const struct ops *ops, enum gemm_format format, struct
     int32_t *sum = calloc((size_t)p.n, sizeof *sum);
     void *quant = calloc((size_t)p.m * qs, 2);
     struct gemm_weights weights = {
-        malloc(gemm_packed_bytes(kernel, format, p.n, p.k)), format, p.n, p.k, scale, sum};
+        malloc(gemm_packed_bytes(kernel, format, p.n, p.k)), format, p.n, p.k, scale, sum,
+        kernel->q_max};
     int n_panels = gemm_n_panels(kernel, p.n);
     struct gemm_args a = {.x = x,
                           .x_stride = xs,
@@ -192,7 +193,7 @@ static void test_gemm_transposed(void **state)
     ops_init_ref(&ops);
     const struct gemm_kernel *kernel = &ops.gemm[GEMM_F32];
     struct gemm_weights w = {
-        malloc(gemm_packed_bytes(kernel, GEMM_F32, N, K)), GEMM_F32, N, K, NULL, NULL};
+        malloc(gemm_packed_bytes(kernel, GEMM_F32, N, K)), GEMM_F32, N, K, NULL, NULL, 0};
     struct gemm_args a = {.x = x,
                           .x_stride = K,
                           .m = M,

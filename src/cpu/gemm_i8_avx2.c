@@ -1,9 +1,9 @@
-/* int8 matrix products on 16-bit multiply-add instructions. */
+/* int8 matrix products on multiply-add instructions of bytes and 16-bit pairs. */
 #include "cpu/kernels.h"
 #include "cpu/simd_avx2.h"
 
 enum { GEMM_NV = 2 };
-#include "cpu/dot_madd16.h"
+#include "cpu/dot_maddubs.h"
 #include "cpu/gemm_dot_impl.h"
 #include "cpu/pack_impl.h"
 

@@ -6,7 +6,7 @@
 #include "ops/ops.h"
 
 #define LEVEL(level, needs) void ops_init_##level(struct ops *ops);
-#define GEMM(target, format, type, mr, nr, k_group, needs)                                         \
+#define GEMM(target, format, type, mr, nr, k_group, q_max, needs)                                         \
     void gemm_##type##_##mr##x##nr##_##target(const struct gemm_args *a);                          \
     void gemm_##type##_##mr##x##nr##_pack_##target(struct gemm_weights *w, const float *src,       \
                                                    size_t n_stride, size_t k_stride,               \

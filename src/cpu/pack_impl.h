@@ -110,7 +110,7 @@ INLINE void pack_i8(struct gemm_weights *w, const float *src, size_t n_stride, s
 {
     const struct pack_source s = {src, n_stride, k_stride, w->n, w->k};
     size_t panel_bytes = (size_t)((w->k + group - 1) / group) * (size_t)group * GEMM_NR;
-    float t[PACK_K][GEMM_NR], max[GEMM_NR], inverse[GEMM_NR];
+    float t[PACK_K][GEMM_NR], max[GEMM_NR], inverse[GEMM_NR], q_max = (float)w->q_max;
     int32_t sum[GEMM_NR];
 
     for (int p = panel_begin; p < panel_end; p++) {
@@ -118,7 +118,7 @@ INLINE void pack_i8(struct gemm_weights *w, const float *src, size_t n_stride, s
         int8_t *panel = (int8_t *)w->data + (size_t)p * panel_bytes;
         pack_magnitudes(&s, col, t, max);
         for (int j = 0; j < GEMM_NR; j++) {
-            inverse[j] = max[j] > 1e-36f ? 127.0f / max[j] : 0.0f;
+            inverse[j] = max[j] > 1e-36f ? q_max / max[j] : 0.0f;
             sum[j] = 0;
         }
         for (int k0 = 0; k0 < w->k; k0 += PACK_K) {
@@ -136,7 +136,7 @@ INLINE void pack_i8(struct gemm_weights *w, const float *src, size_t n_stride, s
                 }
         }
         for (int j = 0; j < cols; j++) {
-            ((float *)w->scale)[col + j] = max[j] / 127.0f;
+            ((float *)w->scale)[col + j] = max[j] / q_max;
             ((int32_t *)w->sum)[col + j] = sum[j];
         }
     }

@@ -6,12 +6,12 @@
 
 static const struct cpu_kernel kernels[] = {
 #define LEVEL(level, needs) {#level, needs, ops_init_##level, GEMM_F32, {0}},
-#define GEMM(target, format, type, mr, nr, k_group, needs)                                         \
+#define GEMM(target, format, type, mr, nr, k_group, q_max, needs)                                         \
     {#target,                                                                                      \
      needs,                                                                                        \
      NULL,                                                                                         \
      format,                                                                                       \
-     {mr, nr, k_group, true, gemm_##type##_##mr##x##nr##_pack_##target,                            \
+     {mr, nr, k_group, q_max, true, gemm_##type##_##mr##x##nr##_pack_##target,                            \
       gemm_##type##_##mr##x##nr##_##target}},
 #include "cpu/kernels.def"
 };

@@ -35,6 +35,11 @@ INLINE vi v_madd16(vi a, vi b)
     return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);
 }
 
+INLINE vi v_maddubs(vi unsigned_bytes, vi signed_bytes)
+{
+    return (vi)_mm256_maddubs_epi16((__m256i)unsigned_bytes, (__m256i)signed_bytes);
+}
+
 INLINE vu v_load_u16(const uint16_t *p)
 {
     return (vu)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));

@@ -39,6 +39,11 @@ INLINE vi v_madd16(vi a, vi b)
     return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 }
 
+INLINE vi v_maddubs(vi unsigned_bytes, vi signed_bytes)
+{
+    return (vi)_mm512_maddubs_epi16((__m512i)unsigned_bytes, (__m512i)signed_bytes);
+}
+
 INLINE vu v_load_u16(const uint16_t *p)
 {
     return (vu)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));

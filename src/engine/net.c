@@ -290,10 +290,16 @@ static size_t lay_out_window(struct net_window *w, char *base)
         char *p = base + (size_t)i * step;
         float *scale = columns ? (float *)(p + k_bytes + v_bytes) : NULL;
         int32_t *sum = columns ? (int32_t *)(scale + columns) : NULL;
-        w->k[i] = (struct gemm_weights){p, net->cross_format, t, d, scale, sum};
-        w->v[i] = (struct gemm_weights){
-            p + k_bytes, net->cross_format,          d,
-            t,           columns ? scale + t : NULL, columns ? sum + t : NULL};
+        struct gemm_weights part = {.format = net->cross_format, .q_max = kernel->q_max};
+        w->k[i] = w->v[i] = part;
+        w->k[i].data = p;
+        w->k[i].n = w->v[i].k = t;
+        w->k[i].k = w->v[i].n = d;
+        w->k[i].scale = scale;
+        w->k[i].sum = sum;
+        w->v[i].data = p + k_bytes;
+        w->v[i].scale = columns ? scale + t : NULL;
+        w->v[i].sum = columns ? sum + t : NULL;
     }
     return (size_t)n * step;
 }

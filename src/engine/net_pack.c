@@ -275,7 +275,8 @@ static void take_matrix(struct plan *plan, const struct matrix *m)
     const struct gemm_kernel *kernel = &plan->net->ops.gemm[m->format];
     struct net_linear *dst = m->dst;
 
-    dst->w = (struct gemm_weights){.format = m->format, .n = m->n, .k = m->k};
+    dst->w = (struct gemm_weights){
+        .format = m->format, .n = m->n, .k = m->k, .q_max = kernel->q_max};
     dst->w.data = take(plan, gemm_packed_bytes(kernel, m->format, m->n, m->k), 1);
     dst->bias = take_bias(plan, m);
     if (m->format == GEMM_I8) {

@@ -67,22 +67,22 @@ static void pack_bf16(struct gemm_weights *w, const float *src, size_t n_stride,
     }
 }
 
-// One column to 8 bit: the largest magnitude becomes 127.
+// One column to 8 bit: the largest magnitude becomes q_max.
 static void pack_i8_column(struct gemm_weights *w, const struct source *s, int n, int8_t *dst)
 {
-    float max = 0;
+    float max = 0, q_max = (float)w->q_max;
     int32_t sum = 0;
 
     for (int k = 0; k < w->k; k++)
         max = fmaxf(max, fabsf(element(s, n, k)));
-    float inverse = max > QUANT_TINY ? 127.0f / max : 0.0f;
+    float inverse = max > QUANT_TINY ? q_max / max : 0.0f;
     for (int k = 0; k < w->k; k++) {
         int q = (int)rintf(element(s, n, k) * inverse);
         dst[(size_t)k * NR] = (int8_t)q;
         sum += q;
     }
     if (n < w->n) {
-        ((float *)w->scale)[n] = max / 127.0f;
+        ((float *)w->scale)[n] = max / q_max;
         ((int32_t *)w->sum)[n] = sum;
     }
 }
@@ -233,9 +233,9 @@ static void run_i8(const struct gemm_args *a)
 void gemm_init_ref(struct gemm_kernel kernels[GEMM_FORMAT_COUNT])
 {
     // clang-format off
-    kernels[GEMM_F32]  = (struct gemm_kernel){MR, NR, 1, true, pack_f32,  run_f32};
-    kernels[GEMM_F16]  = (struct gemm_kernel){MR, NR, 1, true, pack_f16,  run_f16};
-    kernels[GEMM_BF16] = (struct gemm_kernel){MR, NR, 1, true, pack_bf16, run_bf16};
-    kernels[GEMM_I8]   = (struct gemm_kernel){MR, NR, 1, true, pack_i8,   run_i8};
+    kernels[GEMM_F32]  = (struct gemm_kernel){MR, NR, 1, 0,   true, pack_f32,  run_f32};
+    kernels[GEMM_F16]  = (struct gemm_kernel){MR, NR, 1, 0,   true, pack_f16,  run_f16};
+    kernels[GEMM_BF16] = (struct gemm_kernel){MR, NR, 1, 0,   true, pack_bf16, run_bf16};
+    kernels[GEMM_I8]   = (struct gemm_kernel){MR, NR, 1, 127, true, pack_i8,   run_i8};
     // clang-format on
 }

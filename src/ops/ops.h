@@ -26,6 +26,7 @@ struct gemm_weights {
     int n, k;
     const float *scale; // I8: N scales, value = q * scale. Else NULL
     const int32_t *sum; // I8: N sums of q over K (for unsigned activations). Else NULL
+    int q_max;          // I8: the kernel's, set before packing
 };
 
 /* y = epilogue(x W^T): first + bias, then GELU (erf form), then + residual. */
@@ -54,12 +55,15 @@ enum { GEMM_SCRATCH_ROWS = 24 };
 struct gemm_kernel {
     int mr, nr;     // tile; nr is the panel width
     int k_group;    // K is padded to a multiple of this when packing (1, 2 or 4)
+    int q_max;      // I8: largest magnitude of a packed weight, 127 or, where pairs are summed in
+                    // 16 bits, 63. Else 0
     bool available; // false: this format has no kernel here
     /* Packs columns' panels [panel_begin, panel_end) from fp32 rows of W: element (n, k) is
      * src[n * n_stride + k * k_stride]. So keys pack with k_stride = 1, values with n_stride = 1.
      * For I8, `scale` and `sum` of the panels' columns are written too: with `max` the column's
-     * largest magnitude, scale = max / 127, q = rint(w * (127 / max)), all 0 if max < 1e-36. BF16
-     * rounds to nearest even. Every kernel has the same integers; only the layout differs. */
+     * largest magnitude, scale = max / q_max, q = rint(w * (q_max / max)), all 0 if max < 1e-36,
+     * with the q_max of `w`. BF16 rounds to nearest even. Kernels of one q_max have the same
+     * integers; only the layout differs. */
     void (*pack)(struct gemm_weights *w, const float *src, size_t n_stride, size_t k_stride,
                  int panel_begin, int panel_end);
     void (*run)(const struct gemm_args *a);

@@ -114,10 +114,10 @@ struct packed {
     int32_t *sum;
 };
 
-static struct packed pack(const struct gemm_kernel *kernel, enum gemm_format format,
+static struct packed pack(const struct gemm_kernel *kernel, enum gemm_format format, int q_max,
                           const struct product *p)
 {
-    struct packed packed = {.w = {.format = format, .n = p->n, .k = p->k}};
+    struct packed packed = {.w = {.format = format, .n = p->n, .k = p->k, .q_max = q_max}};
     int panels = gemm_n_panels(kernel, p->n), half = panels / 2;
     size_t n_stride = p->transposed ? 1 : (size_t)p->k, k_stride = p->transposed ? (size_t)p->n : 1;
 
@@ -259,7 +259,8 @@ static void check_kernel(struct check *c, const struct cpu_kernel *row)
         struct product p = {0};
         choose_shape(c, &p, &row->gemm, round);
         fill_product(c, &p, row->format, &ref);
-        struct packed w = pack(&row->gemm, row->format, &p), rw = pack(plain, row->format, &p);
+        struct packed w = pack(&row->gemm, row->format, row->gemm.q_max, &p);
+        struct packed rw = pack(plain, row->format, row->gemm.q_max, &p);
         float *y = run(c, &row->gemm, &p, &w.w, p.panel_begin, p.panel_end);
         float *expected = run(c, plain, &p, &rw.w, 0, gemm_n_panels(plain, p.n));
         compare(c, &p, row, y, expected);

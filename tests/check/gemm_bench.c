@@ -54,7 +54,8 @@ static void measure(struct check *c, const struct cpu_kernel *row, int m, int k,
     float *x = allocate(n_x * 4), *y = allocate(n_y * 4), *bias = allocate((size_t)n * 4);
     float *work = allocate(scratch), *column = allocate((size_t)n * 8);
     void *w = allocate(w_bytes);
-    struct gemm_weights weights = {w, row->format, n, k, column, (int32_t *)(column + n)};
+    struct gemm_weights weights = {
+        w, row->format, n, k, column, (int32_t *)(column + n), row->gemm.q_max};
     struct bench b = {kernel,
                       {.x = x,
                        .x_stride = (size_t)k,

@@ -1,6 +1,6 @@
 /* Peak loops, avx2. */
 #include "cpu/simd_avx2.h"
-#include "cpu/dot_madd16.h"
+#include "cpu/dot_maddubs.h"
 #define PEAK_DOT
 #include "check/peak_impl.h"
 #include "check/peak.h"

@@ -25,6 +25,7 @@ static inline double peak_float(void)
         KEEP(acc[j]); // else equal sums are made one
     for (int i = 0; i < PEAK_STEPS; i++) {
         KEEP(a);
+        KEEP(b);
         _Pragma("GCC unroll 12") for (int j = 0; j < PEAK_SUMS; j++) acc[j] = v_fma(a, b, acc[j]);
     }
     _Pragma("GCC unroll 12") for (int j = 0; j < PEAK_SUMS; j++) KEEP(acc[j]);
