@@ -181,7 +181,7 @@ struct sotto_segment {
 
 struct sotto_progress {
     double done_s;  // seconds of the recording that are finished
-    double total_s; // its length, or a negative number while it is not known
+    double total_s; // its end, or the last clip's; a negative number while that is not known
 };
 
 /* ---- transcription --------------------------------------------------------------------------- */
@@ -285,7 +285,7 @@ SOTTO_API int sotto_detect_language(sotto_transcriber *t, const char *path, cons
 
 /* What the last recording cost. */
 struct sotto_stats {
-    double audio_s;   // length of the recording
+    double audio_s;   // length of the recording, or of its clips
     double speech_s;  // of it, passed to the network
     double wall_s;    // from the first sample to the last segment
     double decode_audio_s, mel_s, vad_s, encode_s, decode_s; // wall seconds by part

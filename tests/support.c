@@ -110,6 +110,17 @@ void *test_read_file(const char *path, size_t *size)
     return data;
 }
 
+int64_t test_bytes_read(void)
+{
+    FILE *f = fopen("/proc/self/io", "r");
+    long long n = -1;
+
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "rchar: %lld", &n), 1);
+    fclose(f);
+    return n;
+}
+
 void test_model(const char *name, char dst[TEST_PATH])
 {
     const char *store = getenv("SOTTO_MODELS"), *data = getenv("XDG_DATA_HOME");

@@ -50,6 +50,9 @@ void test_temp_dir_remove(const char *path);
 void test_write_file(const char *path, const void *data, size_t size);
 void *test_read_file(const char *path, size_t *size); // a NUL follows the last byte
 
+/* Bytes that this process has read so far, from files and pipes. */
+int64_t test_bytes_read(void);
+
 /* Path of a file or folder of the model store ("base", "silero-vad/silero_vad_16k.safetensors").
  * Skips the test if it is not there. */
 void test_model(const char *name, char dst[TEST_PATH]);

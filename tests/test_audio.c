@@ -1,7 +1,8 @@
 /*
  * Reading recordings: samples against formulas and against what the ffmpeg program gave
  * (tests/golden/audio.txt, scripts/corpus_audio.sh), faults, damage, streams, seeking, aborting.
- * `test_audio --dump FILE` writes 16-bit samples to standard output, for scripts/compare_ffmpeg.sh.
+ * `test_audio --dump FILE [START]` writes 16-bit samples to standard output, from second START on, for
+ * scripts/compare_ffmpeg.sh and test_seek.sh.
  */
 #include "support.h"
 
@@ -667,6 +668,15 @@ static void test_ten_hours(void **state)
     assert_close(total, 2.0 * size, 2);
     assert_null(audio_warning(a));
     audio_close(&a);
+
+    struct audio_params late = defaults; // its last minute is there at once
+    late.start_s = 3600.0 * hours - 60;
+    int64_t n_bytes = test_bytes_read();
+    assert_ok(audio_open(&a, path, &late, &diag), &diag);
+    assert_ok(audio_read(a, x, PIECE, &n, &diag), &diag);
+    assert_int_equal(n, PIECE);
+    assert_in_range(test_bytes_read() - n_bytes, PIECE / 2, 400000);
+    audio_close(&a);
     if (!test_sanitized()) // which keeps freed memory for a while
         assert_in_range(peak_kb() - before, 0, 2000);
 }
@@ -687,11 +697,13 @@ static int remove_dir(void **state)
     return 0;
 }
 
-static int dump(const char *path)
+static int dump(const char *path, double start_s)
 {
     struct recording r;
     struct sotto_diag diag = {0};
-    int err = read_with(path, &defaults, 16000, &r, &diag);
+    struct audio_params p = defaults;
+    p.start_s = start_s;
+    int err = read_with(path, &p, 16000, &r, &diag);
 
     for (size_t i = 0; i < r.n; i++) {
         int16_t v = (int16_t)lrintf(r.x[i] * 32768.0f);
@@ -705,8 +717,8 @@ static int dump(const char *path)
 
 int main(int argc, char **argv)
 {
-    if (argc == 3 && strcmp(argv[1], "--dump") == 0)
-        return dump(argv[2]);
+    if (argc >= 3 && strcmp(argv[1], "--dump") == 0)
+        return dump(argv[2], argc > 3 ? atof(argv[3]) : 0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exact),          cmocka_unit_test(test_rates_and_channels),
         cmocka_unit_test(test_channel),        cmocka_unit_test(test_not_numbers),

@@ -13,6 +13,7 @@
 
 #include "audio/audio.h"
 #include "base/mem.h"
+#include "engine/transcriber.h"
 #include "support_gen_model.h"
 #include "support_sound.h"
 
@@ -71,6 +72,22 @@ static struct recording make_long(int times)
     return r;
 }
 
+static void write_wav(const char *path, const struct recording *r)
+{
+    uint32_t size = (uint32_t)(2 * r->n);
+    uint8_t *file = malloc(44 + size);
+    const uint32_t head[] = {0x46464952, size + 36, 0x45564157, 0x20746d66, 16, 1 | 1 << 16, RATE,
+                               2 * RATE, 2 | 16 << 16, 0x61746164, size};
+
+    memcpy(file, head, sizeof head);
+    for (size_t i = 0; i < r->n; i++) {
+        int16_t v = (int16_t)lrintf(r->x[i] * 32768.0f);
+        memcpy(file + 44 + 2 * i, &v, 2);
+    }
+    test_write_file(path, file, 44 + size);
+    free(file);
+}
+
 /* ---- transcribing ----------------------------------------------------------------------------- */
 
 struct heard {
@@ -80,6 +97,10 @@ struct heard {
     bool unordered;
     int abort_after; // polls; 0: never
     int n_polls, n_segments_at_abort;
+    double first_start_s;
+    int n_progress;
+    struct sotto_progress progress; // the last
+    bool unsteady;                  // progress went back, or beyond the total
 };
 
 static int on_segment(void *user, const struct sotto_segment *s)
@@ -92,7 +113,8 @@ static int on_segment(void *user, const struct sotto_segment *s)
     h->unordered |= s->id != h->n_segments || s->start_s > s->end_s ||
                     s->start_s < h->last_end_s - 0.5;
     h->last_end_s = s->end_s;
-    h->n_segments++;
+    if (h->n_segments++ == 0)
+        h->first_start_s = s->start_s;
     for (int i = 0; i < s->n_words; i++) {
         h->unordered |= s->words[i].start_s > s->words[i].end_s;
         h->n_words++;
@@ -105,6 +127,14 @@ static void on_warning(void *user, const char *text)
     struct heard *h = user;
     assert_true(strlen(text) > 10);
     h->n_warnings++;
+}
+
+static void on_progress(void *user, const struct sotto_progress *p)
+{
+    struct heard *h = user;
+    h->unsteady |= p->done_s < h->progress.done_s || (p->total_s >= 0 && p->done_s > p->total_s);
+    h->progress = *p;
+    h->n_progress++;
 }
 
 static bool should_abort(void *user)
@@ -120,6 +150,7 @@ static void options(struct sotto_options *o, struct heard *h)
     sotto_options_init(o);
     o->on_segment = on_segment;
     o->on_warning = on_warning;
+    o->on_progress = on_progress;
     o->should_abort = should_abort;
     o->user = h;
     o->n_threads = 2;
@@ -157,13 +188,18 @@ static void feed(sotto_transcriber *t, const struct recording *r, size_t piece)
     assert_ok(sotto_finish(t, &diag), &diag);
 }
 
+static void make_lower(char *text)
+{
+    for (; *text; text++)
+        *text = *text >= 'A' && *text <= 'Z' ? (char)(*text + 32) : *text;
+}
+
 static void check_words(const struct heard *h)
 {
     char lower[sizeof h->text];
-    size_t n = strlen(h->text);
 
-    for (size_t i = 0; i <= n; i++)
-        lower[i] = h->text[i] >= 'A' && h->text[i] <= 'Z' ? (char)(h->text[i] + 32) : h->text[i];
+    strcpy(lower, h->text);
+    make_lower(lower);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         assert_contains(lower, words[i]);
 }
@@ -252,6 +288,103 @@ static void test_long_recording_in_both_modes(void **state)
     free(h);
     free(r.x);
     free(first.x);
+}
+
+/* One sentence far into a file, as a clip: that sentence, at its time on the recording's clock, and
+ * no more of the file is read than it needs. Fed from the beginning, the same is heard. */
+static void test_clip_of_a_file(void **state)
+{
+    (void)state;
+    struct recording r = make_long(3);
+    char dir[TEST_PATH], path[TEST_PATH + 8];
+    struct sotto_diag diag = {0};
+    struct sotto_options o;
+    struct heard h;
+
+    double start_s = (double)r.n / RATE;
+    add_sentence(&r, sentences[1]);
+    struct sotto_clip clip = {start_s, (double)r.n / RATE};
+    add_silence(&r, 1);
+    add_sentence(&r, sentences[2]);
+    add_silence(&r, 60);
+    test_temp_dir(dir);
+    snprintf(path, sizeof path, "%s/r.wav", dir);
+    write_wav(path, &r);
+    for (int i = 0; i < 4; i++) {
+        bool fed = i & 1;
+        options(&o, &h);
+        o.vad = i & 2;
+        o.clips = &clip;
+        o.n_clips = 1;
+        sotto_transcriber *t = open_with(&o);
+        int64_t n_bytes = test_bytes_read();
+        if (fed)
+            feed(t, &r, 50000);
+        else
+            assert_ok(sotto_transcribe_file(t, path, &diag), &diag);
+        n_bytes = test_bytes_read() - n_bytes;
+        int n_reads = o.vad ? 1 : 2; // without, once for the loudest frame
+        if (!fed)
+            assert_in_range(n_bytes, 2 * RATE,
+                            n_reads * (2 * RATE * (clip.end_s - clip.start_s + 12) + 200000));
+        make_lower(h.text);
+        assert_contains(h.text, words[1]);
+        for (int w = 0; w < 3; w += 2)
+            assert_null(strstr(h.text, words[w]));
+        assert_in_range(1000 * h.first_start_s, 1000 * clip.start_s, 1000 * clip.start_s + 800);
+        assert_in_range(1000 * h.last_end_s, 1000 * clip.end_s - 1200, 1000 * clip.end_s + 20);
+        struct sotto_stats stats;
+        sotto_get_stats(t, &stats);
+        assert_close(stats.audio_s, clip.end_s - clip.start_s, 0.001);
+        assert_close(h.progress.done_s, clip.end_s, 0.001);
+        assert_close(h.progress.total_s, clip.end_s, 0.001);
+        assert_false(h.unsteady);
+        sotto_transcriber_close(&t);
+    }
+    free(r.x);
+    test_temp_dir_remove(dir);
+}
+
+/* Waiting for a late clip, nothing of what comes before it is kept, though the language is not known
+ * and nothing tells speech from silence. A recording that ends before the clip is empty. */
+static void test_late_clip_holds_no_samples(void **state)
+{
+    (void)state;
+    struct sotto_clip clip = {600, 620};
+    struct sotto_diag diag = {0};
+    struct sotto_options o;
+    struct heard h;
+    struct gen_model g;
+    sotto_model *model = NULL;
+    sotto_transcriber *t = NULL;
+    char dir[TEST_PATH];
+    static float noise[10 * RATE];
+    uint64_t seed = 3;
+
+    for (size_t i = 0; i < 10 * RATE; i++)
+        noise[i] = test_random_float(&seed, -0.3f, 0.3f);
+    test_temp_dir(dir);
+    gen_model_init(&g);
+    assert_true(gen_model_write(&g, GEN_CT2, dir));
+    assert_ok(sotto_model_open(&model, dir, NULL, &diag), &diag);
+    options(&o, &h);
+    o.vad = false;
+    o.clips = &clip;
+    o.n_clips = 1;
+    assert_ok(sotto_transcriber_open(&t, model, &o, &diag), &diag);
+    for (int ten = 0; ten < 59; ten++) {
+        assert_ok(sotto_feed(t, noise, 10 * RATE, &diag), &diag);
+        assert_true(t->samples.end - t->samples.begin <= 10 * RATE);
+    }
+    assert_ok(sotto_finish(t, &diag), &diag);
+    assert_int_equal(h.n_segments, 0);
+    struct sotto_stats stats;
+    sotto_get_stats(t, &stats);
+    assert_int_equal(stats.n_windows, 0);
+    assert_close(stats.audio_s, 0, 0);
+    sotto_transcriber_close(&t);
+    sotto_model_close(&model);
+    test_temp_dir_remove(dir);
 }
 
 static void test_tiny_and_silent_recordings(void **state)
@@ -530,6 +663,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces_do_not_matter),
         cmocka_unit_test(test_long_recording_in_both_modes),
+        cmocka_unit_test(test_clip_of_a_file),
+        cmocka_unit_test(test_late_clip_holds_no_samples),
         cmocka_unit_test(test_tiny_and_silent_recordings),
         cmocka_unit_test(test_sounds_that_are_not_speech),
         cmocka_unit_test(test_numbers_that_are_none),

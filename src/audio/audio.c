@@ -433,14 +433,23 @@ int audio_read(struct audio *a, float *dst, size_t max, size_t *n_read, struct s
     return 0;
 }
 
-/* May a seek be trusted to land where its timestamps say? Of the formats whose timestamps count
- * samples, those are left out in which they start again (chained Ogg) or are guesses (ADTS). */
+/* Do a packet's samples depend on nothing but a few packets before it? AAC and AC-3 fill in noise
+ * from generators that run through the whole stream, ADPCM adds up differences. */
+static bool forgets(enum AVCodecID codec)
+{
+    bool pcm = codec >= AV_CODEC_ID_FIRST_AUDIO && codec < AV_CODEC_ID_ADPCM_IMA_QT;
+    return pcm || codec == AV_CODEC_ID_FLAC || codec == AV_CODEC_ID_ALAC || codec == AV_CODEC_ID_MP3;
+}
+
+/* May a seek be trusted to land where its timestamps say, and to give the same samples? Of the
+ * formats whose timestamps count samples, those are left out in which they start again (chained
+ * Ogg) or are guesses (ADTS). */
 static bool can_seek(const struct audio *a, int rate)
 {
     static const char exact[] = "wav,w64,aiff,caf,flac,mp3,mov,mp4";
     AVRational unit = a->format->streams[a->stream]->time_base;
 
-    return unit.num > 0 && (int64_t)unit.num * rate <= unit.den &&
+    return unit.num > 0 && forgets(a->decoder->codec_id) && (int64_t)unit.num * rate <= unit.den &&
            av_match_list(a->format->iformat->name, exact, ',') > 0;
 }
 

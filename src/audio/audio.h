@@ -17,8 +17,10 @@ struct audio_params {
     int stream;                       // index among the audio streams, -1: FFmpeg's choice
     int channel;                      // -1: mix all, else only this one
     double start_s;                   // drop what lies before, exactly to the sample; 0: nothing.
-                                      // From 30 s on it seeks where that can be trusted (wav, aiff,
-                                      // caf, flac, mp3, mp4), else it decodes and drops
+                                      // From 30 s on it seeks where the samples will be the same
+                                      // (PCM, FLAC, ALAC and MP3 in wav, aiff, caf, flac, mp3, mp4;
+                                      // damaged packets skipped shift them), else it decodes and
+                                      // drops
     bool (*should_abort)(void *user); // NULL: never
     void *user;
 };

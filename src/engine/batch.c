@@ -446,12 +446,14 @@ void batch_cancel(struct batch *b)
     b->n_held = 0;
 }
 
-int batch_detect_language(struct batch *b, const struct net_window *window, float *probs)
+int batch_detect_language(struct batch *b, const struct net_window *window, float *probs,
+                          int *best)
 {
     const struct tokenizer *t = b->model->tokenizer;
     struct net_row row = {
         .slot = b->n_slots, .token = tokenizer_special(t)->sot, .pos = 0, .want_logits = true};
     float largest = -INFINITY, sum = 0;
+    int likeliest = 0;
 
     net_decoder_bind(b->decoder, row.slot, window);
     int err = net_decoder_step(b->decoder, b->pool, &row, 1, b->logits, NULL);
@@ -460,7 +462,10 @@ int batch_detect_language(struct batch *b, const struct net_window *window, floa
     for (int l = 0; l < language_count; l++) {
         int32_t token = tokenizer_language_token(t, l);
         probs[l] = token >= 0 ? b->logits[token] : -INFINITY;
-        largest = probs[l] > largest ? probs[l] : largest;
+        if (probs[l] > largest) {
+            largest = probs[l];
+            likeliest = l;
+        }
     }
     if (!isfinite(largest))
         return SOTTO_EMODEL;
@@ -468,5 +473,6 @@ int batch_detect_language(struct batch *b, const struct net_window *window, floa
         sum += probs[l] = expf(probs[l] - largest);
     for (int l = 0; l < language_count; l++)
         probs[l] /= sum;
+    *best = likeliest;
     return 0;
 }

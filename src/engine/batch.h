@@ -58,9 +58,10 @@ void batch_cancel(struct batch *b); // forgets all jobs, finished or not
 long batch_n_tokens(const struct batch *b); // decoded since batch_open, all attempts
 
 /* Language probabilities of one window: probs[l] for each entry l of the language table, 0 for those
- * the model does not know. Uses the spare slot; call it between steps. EABORTED, EMODEL (no number among
+ * the model does not know; `*best`: the likeliest. Uses the spare slot; call it between steps. EABORTED, EMODEL (no number among
  * the logits). */
-int batch_detect_language(struct batch *b, const struct net_window *window, float *probs);
+int batch_detect_language(struct batch *b, const struct net_window *window, float *probs,
+                          int *best);
 
 /* The start sequence (<|startoftranscript|> [language task]) into `dst`; returns its length. */
 enum { BATCH_MAX_START = 3 };

@@ -135,18 +135,17 @@ static int choose_language(struct batched *b, struct item *it)
 {
     struct sotto_transcriber *t = b->t;
     double seconds = (double)it->n_audio / AUDIO_RATE;
-    int best = 0, main = 0;
+    int best, main = 0;
 
     if (t->config->language >= 0) {
         it->job.language = t->config->language;
         return 0;
     }
-    int err = batch_detect_language(b->batch, it->keys, b->probs);
+    int err = batch_detect_language(b->batch, it->keys, b->probs, &best);
     if (err)
         return err;
     for (int l = 0; l < language_count; l++) {
         b->language_weight[l] += b->probs[l] * seconds;
-        best = b->probs[l] > b->probs[best] ? l : best;
         main = b->language_weight[l] > b->language_weight[main] ? l : main;
     }
     bool other = b->probs[best] >= switch_probability && b->probs[main] <= switch_main_below &&
@@ -262,7 +261,7 @@ static int time_words(struct batched *b, struct item *it, double duration_s)
     struct timing_window w = {
         .window = it->keys,
         .language = it->job.language,
-        .n_frames = (int)(duration_s * (AUDIO_RATE / MEL_HOP)),
+        .n_frames = (int)(duration_s * FEATURES_PER_SECOND),
         .offset_s = 0,
         .last_speech_s = 0,
     };

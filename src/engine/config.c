@@ -257,6 +257,29 @@ struct search_params config_search(const struct config *c, double temperature, u
     return p;
 }
 
+double config_start_s(const struct config *c)
+{
+    return c->opt.n_clips > 0 ? c->opt.clips[0].start_s : 0;
+}
+
+double config_end_s(const struct config *c)
+{
+    double end_s = c->opt.n_clips > 0 ? c->opt.clips[c->opt.n_clips - 1].end_s : -1;
+    return end_s >= 0 ? end_s : HUGE_VAL;
+}
+
+double config_asked_s(const struct config *c, double length_s)
+{
+    double sum_s = c->opt.n_clips > 0 ? 0 : length_s;
+
+    for (int i = 0; i < c->opt.n_clips; i++) {
+        const struct sotto_clip *clip = &c->opt.clips[i];
+        double end_s = clip->end_s >= 0 ? fmin(clip->end_s, length_s) : length_s;
+        sum_s += fmax(end_s - clip->start_s, 0);
+    }
+    return sum_s;
+}
+
 int config_open(struct config **out, const struct sotto_options *opt, const struct model *model,
                 struct sotto_diag *diag)
 {

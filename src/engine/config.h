@@ -44,6 +44,12 @@ int config_open(struct config **out, const struct sotto_options *opt, const stru
                 struct sotto_diag *diag);
 void config_close(struct config **config);
 
+/* The stretch of the recording that the clips lie in: 0 and HUGE_VAL without clips. */
+double config_start_s(const struct config *c);
+double config_end_s(const struct config *c);
+/* Seconds of a recording of `length_s` that are asked for: of the clips, or all of it. */
+double config_asked_s(const struct config *c, double length_s);
+
 /* Search parameters at one temperature: beams only at 0, samples only above. */
 struct search_params config_search(const struct config *c, double temperature, uint64_t window);
 

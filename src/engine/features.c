@@ -2,6 +2,7 @@
 #include "engine/features.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include <sotto.h>
@@ -27,6 +28,12 @@ void features_fini(struct features *f)
     mel_close(&f->mel);
     mem_free(f->audio);
     *f = (struct features){0};
+}
+
+int64_t features_frame_at(double seconds)
+{
+    const double beyond_any_s = 1e9; // and far from overflow, in samples too
+    return llrint(fmin(seconds, beyond_any_s) * FEATURES_PER_SECOND);
 }
 
 int64_t features_first_sample(int64_t frame)

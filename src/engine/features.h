@@ -4,12 +4,14 @@
 #ifndef ENGINE_FEATURES_H
 #define ENGINE_FEATURES_H
 
+#include "audio/audio.h"
 #include "audio/mel.h"
 #include "engine/samples.h"
 
 enum {
     FEATURES_WINDOW_SAMPLES = MEL_HOP * MEL_WINDOW_FRAMES, // 480,000
     FEATURES_MARGIN = MEL_FFT / 2,                         // samples a frame reaches to each side
+    FEATURES_PER_SECOND = AUDIO_RATE / MEL_HOP,            // frames
 };
 
 struct features {
@@ -22,6 +24,8 @@ struct features {
 int features_open(struct features *f, int n_mels, bool reference); // ENOMEM
 void features_fini(struct features *f);
 
+/* The frame that begins nearest to a second of the recording; for what is later than 1e9 s, that. */
+int64_t features_frame_at(double seconds);
 /* First sample that frame `frame` needs, and the one after the last. */
 int64_t features_first_sample(int64_t frame);
 int64_t features_last_sample(int64_t frame);

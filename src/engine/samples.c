@@ -26,6 +26,12 @@ void samples_reset(struct samples *s)
     s->complete = false;
 }
 
+void samples_start(struct samples *s, int64_t position)
+{
+    assert(s->begin == s->end);
+    s->begin = s->end = position;
+}
+
 int samples_append(struct samples *s, const float *src, size_t n, int64_t *n_bad)
 {
     size_t held = (size_t)(s->end - s->begin);

@@ -19,6 +19,8 @@ struct samples {
 void samples_init(struct samples *s);
 void samples_fini(struct samples *s);
 void samples_reset(struct samples *s); // keeps the memory
+/* The first sample to be appended is the one at `position`. Only while there are none. */
+void samples_start(struct samples *s, int64_t position);
 
 /* Appends; NaN and infinite values become 0 and are counted in `*n_bad` (may be NULL). ENOMEM. */
 int samples_append(struct samples *s, const float *src, size_t n, int64_t *n_bad);

@@ -14,7 +14,6 @@
 #include "engine/transcriber.h"
 
 enum {
-    FRAMES_PER_SECOND = AUDIO_RATE / MEL_HOP,
     HISTORY_MAX = 512, // tokens kept; a prompt takes the last n_text_ctx / 2 - 1
 };
 
@@ -24,6 +23,7 @@ struct sequential {
     struct net_window *window;
     struct speech speech;
     bool use_speech;
+    bool ended;                // after the last clip
     int clip;
     int64_t seek;              // frame where the next window begins
     int64_t n_windows;
@@ -50,7 +50,7 @@ int sequential_open(struct sequential **out, struct sotto_transcriber *t)
         return SOTTO_ENOMEM;
     s->t = t;
     s->use_speech = t->vad != NULL;
-    speech_init(&s->speech, t->vad);
+    speech_init(&s->speech, t->vad, t->samples.begin);
     if (!c->opt.carry_initial_prompt) {
         s->n_history = c->initial_prompt.n < HISTORY_MAX ? c->initial_prompt.n : HISTORY_MAX;
         if (s->n_history > 0)
@@ -85,7 +85,7 @@ void sequential_close(struct sequential **sequential)
 
 int sequential_feed(struct sequential *s, const float *samples, size_t n)
 {
-    if (!s->use_speech)
+    if (!s->use_speech || s->ended)
         return 0;
     int err = speech_feed(&s->speech, samples, n);
     if (!err && s->t->samples.complete)
@@ -100,12 +100,6 @@ static int64_t content_frames(const struct sequential *s)
     return s->t->samples.complete ? s->t->samples.end / MEL_HOP : INT64_MAX;
 }
 
-static int64_t frame_of(double seconds)
-{
-    const double beyond_any = 1e12; // and far from overflow, in samples too
-    return llrint(fmin(seconds, beyond_any) * FRAMES_PER_SECOND);
-}
-
 /* Frames of the present clip; false after the last. */
 static bool present_clip(const struct sequential *s, int64_t *begin, int64_t *end)
 {
@@ -114,8 +108,8 @@ static bool present_clip(const struct sequential *s, int64_t *begin, int64_t *en
 
     if (s->clip >= (o->n_clips > 0 ? o->n_clips : 1))
         return false;
-    *begin = o->n_clips > 0 ? frame_of(o->clips[s->clip].start_s) : 0;
-    *end = o->n_clips > 0 && o->clips[s->clip].end_s >= 0 ? frame_of(o->clips[s->clip].end_s)
+    *begin = o->n_clips > 0 ? features_frame_at(o->clips[s->clip].start_s) : 0;
+    *end = o->n_clips > 0 && o->clips[s->clip].end_s >= 0 ? features_frame_at(o->clips[s->clip].end_s)
                                                           : content;
     *end = *end < content ? *end : content;
     return true;
@@ -146,8 +140,8 @@ static int64_t skip_silence(struct sequential *s, int64_t clip_end)
 static bool samples_ready(const struct sequential *s, int64_t end)
 {
     double ahead_s = s->t->config->opt.hallucination_silence_threshold;
-    if (s->t->language < 0 && !s->use_speech && end < MEL_WINDOW_FRAMES)
-        end = MEL_WINDOW_FRAMES;
+    if (s->t->language < 0 && !s->use_speech && end < s->seek + MEL_WINDOW_FRAMES)
+        end = s->seek + MEL_WINDOW_FRAMES;
     int64_t last = features_last_sample(end - 1);
 
     if (!isnan(ahead_s))
@@ -200,16 +194,16 @@ static void compute_features(struct sequential *s, const struct extent *e)
 
 /* openai/whisper detects on the first 30 s as they are, with silence after a short recording, which
  * differs from that recording's window to decode (padded with zeros in the spectrogram). Without
- * voice activity detection we do the same; with it, the first window of speech serves. */
+ * voice activity detection we do the same, but from the first clip on; with it, the first window of
+ * speech serves. */
 static bool detects_apart(const struct sequential *s, const struct extent *e)
 {
-    bool same = e->seek == 0 && e->n_frames == MEL_WINDOW_FRAMES;
-    return s->t->language < 0 && !s->use_speech && !same;
+    return s->t->language < 0 && !s->use_speech && e->n_frames < MEL_WINDOW_FRAMES;
 }
 
-static int detect_apart(struct sequential *s)
+static int detect_apart(struct sequential *s, int64_t seek)
 {
-    struct extent first = {0, MEL_WINDOW_FRAMES};
+    struct extent first = {seek, MEL_WINDOW_FRAMES};
 
     compute_features(s, &first);
     int err = transcriber_encode(s->t, s->window);
@@ -291,12 +285,12 @@ static bool judge_words(struct sequential *s, const struct extent *e,
     int64_t content = content_frames(s);
     struct hallucination_window w = {
         .threshold_s = t->config->opt.hallucination_silence_threshold,
-        .offset_s = (double)e->seek / FRAMES_PER_SECOND,
-        .segment_s = (double)e->n_frames / FRAMES_PER_SECOND,
-        .content_s = content == INT64_MAX ? HUGE_VAL : (double)content / FRAMES_PER_SECOND,
+        .offset_s = (double)e->seek / FEATURES_PER_SECOND,
+        .segment_s = (double)e->n_frames / FEATURES_PER_SECOND,
+        .content_s = content == INT64_MAX ? HUGE_VAL : (double)content / FEATURES_PER_SECOND,
         .last_speech_s = s->last_speech_s,
         .single_timestamp_ending = end->single_ending,
-        .window_s = (double)MEL_WINDOW_FRAMES / FRAMES_PER_SECOND,
+        .window_s = (double)MEL_WINDOW_FRAMES / FEATURES_PER_SECOND,
     };
     double seek_s;
     int n_kept;
@@ -306,7 +300,7 @@ static bool judge_words(struct sequential *s, const struct extent *e,
     enum hallucination_verdict v = hallucination_judge(&w, tm->segments, tm->n_segments, &seek_s,
                                                        &n_kept);
     if (v != HALLUCINATION_NONE)
-        *next = frame_of(seek_s);
+        *next = features_frame_at(seek_s);
     if (v == HALLUCINATION_CUT)
         tm->n_segments = n_kept;
     return v != HALLUCINATION_RETRY;
@@ -321,7 +315,7 @@ static int time_words(struct sequential *s, const struct extent *e, const struct
         .window = s->window,
         .language = job->language,
         .n_frames = e->n_frames,
-        .offset_s = (double)e->seek / FRAMES_PER_SECOND,
+        .offset_s = (double)e->seek / FEATURES_PER_SECOND,
         .last_speech_s = s->last_speech_s,
     };
     double start = clock_s();
@@ -332,7 +326,7 @@ static int time_words(struct sequential *s, const struct extent *e, const struct
         return err;
     double last = wordtimes_end(tm->segments, tm->n_segments, -1);
     if (!end->single_ending && last > w.offset_s)
-        *next = frame_of(last);
+        *next = features_frame_at(last);
     if (!judge_words(s, e, end, next)) {
         segment_list_truncate(&s->segments, 0);
         return 0;
@@ -348,8 +342,8 @@ static int finish_window(struct sequential *s, const struct extent *e, const str
     struct segments_window w = {
         .tokens = job->tokens,
         .n_tokens = job->n_tokens,
-        .offset_s = (double)e->seek / FRAMES_PER_SECOND,
-        .duration_s = (double)e->n_frames / FRAMES_PER_SECOND,
+        .offset_s = (double)e->seek / FEATURES_PER_SECOND,
+        .duration_s = (double)e->n_frames / FEATURES_PER_SECOND,
     };
     struct segments_end end;
     struct sotto_transcriber *t = s->t;
@@ -360,7 +354,7 @@ static int finish_window(struct sequential *s, const struct extent *e, const str
         return err;
     for (int i = 0; i < s->segments.n; i++)
         job_describe(job, &s->segments.items[i]);
-    int64_t next = e->seek + frame_of(end.resume_s);
+    int64_t next = e->seek + features_frame_at(end.resume_s);
     if (t->config->opt.word_timestamps)
         err = time_words(s, e, job, &end, &next);
     if (!err)
@@ -373,12 +367,12 @@ static int decode_extent(struct sequential *s, const struct extent *e)
 {
     struct sotto_transcriber *t = s->t;
     int32_t previous[HISTORY_MAX];
-    int err = detects_apart(s, e) ? detect_apart(s) : 0;
+    int err = detects_apart(s, e) ? detect_apart(s, e->seek) : 0;
 
     if (err)
         return err;
     compute_features(s, e);
-    t->stats.speech_s += (double)e->n_frames / FRAMES_PER_SECOND;
+    t->stats.speech_s += (double)e->n_frames / FEATURES_PER_SECOND;
     err = transcriber_encode(t, s->window);
     if (!err && t->language < 0)
         err = transcriber_detect(t, s->batch, s->window);
@@ -409,11 +403,10 @@ int sequential_run(struct sequential *s)
 
     while (!err && (p = next_extent(s, &e)) == PROGRESS_READY) {
         err = decode_extent(s, &e);
-        transcriber_progress(s->t, (double)s->seek / FRAMES_PER_SECOND);
+        transcriber_progress(s->t, (double)s->seek / FEATURES_PER_SECOND);
     }
-    if (!err && p == PROGRESS_END) // after the last clip nothing is needed any more
-        samples_forget(&s->t->samples, s->t->samples.end);
-    else if (!err && (s->t->language >= 0 || s->use_speech))
-        samples_forget(&s->t->samples, features_first_sample(s->seek));
+    s->ended |= p == PROGRESS_END; // after the last clip nothing is needed any more
+    samples_forget(&s->t->samples,
+                   s->ended ? s->t->samples.end : features_first_sample(s->seek));
     return err;
 }

@@ -10,9 +10,9 @@
  * invent text in longer ones. */
 enum { JOIN_SAMPLES = 5 * AUDIO_RATE / 2 };
 
-void speech_init(struct speech *s, struct vad *vad)
+void speech_init(struct speech *s, struct vad *vad, int64_t origin)
 {
-    *s = (struct speech){.vad = vad};
+    *s = (struct speech){.vad = vad, .origin = origin, .end = origin};
 }
 
 void speech_fini(struct speech *s)
@@ -47,6 +47,11 @@ static int add_span(struct speech *s, int64_t begin, int64_t end, bool settled)
     return 0;
 }
 
+static int64_t decided(const struct speech *s)
+{
+    return s->origin + vad_decided(s->vad);
+}
+
 /* Takes what the detector has decided; closes the last group once silence has lasted. */
 static int update(struct speech *s)
 {
@@ -60,15 +65,15 @@ static int update(struct speech *s)
             s->n_groups--;
     }
     while (vad_next(s->vad, &span)) {
-        int err = add_span(s, span.start, span.end, true);
+        int err = add_span(s, s->origin + span.start, s->origin + span.end, true);
         if (err)
             return err;
     }
     if (vad_in_speech(s->vad, &begin))
-        return add_span(s, begin, s->n_fed, false);
+        return add_span(s, s->origin + begin, s->end, false);
     if (s->n_groups > 0) {
         struct speech_group *last = &s->groups[s->n_groups - 1];
-        if (s->finished || vad_decided(s->vad) - last->end >= JOIN_SAMPLES)
+        if (s->finished || decided(s) - last->end >= JOIN_SAMPLES)
             last->closed = true;
     }
     return 0;
@@ -77,7 +82,7 @@ static int update(struct speech *s)
 int speech_feed(struct speech *s, const float *samples, size_t n)
 {
     int err = vad_feed(s->vad, samples, n);
-    s->n_fed += (int64_t)n;
+    s->end += (int64_t)n;
     return err ? err : update(s);
 }
 
@@ -85,7 +90,6 @@ int speech_finish(struct speech *s)
 {
     int err = vad_finish(s->vad);
     s->finished = true;
-    s->length = s->n_fed;
     return err ? err : update(s);
 }
 
@@ -100,7 +104,7 @@ bool speech_at(struct speech *s, int64_t position, struct speech_group *group,
         memmove(s->groups, s->groups + n_past, (size_t)s->n_groups * sizeof *s->groups);
 
     if (s->n_groups == 0) {
-        *silent_until = s->finished ? s->length : vad_decided(s->vad);
+        *silent_until = s->finished ? s->end : decided(s);
         return false;
     }
     *group = s->groups[0];

@@ -15,13 +15,15 @@ struct speech_group {
 
 struct speech {
     struct vad *vad;               // borrowed
+    int64_t origin;                // position in the recording of the detector's first sample
     struct speech_group *groups;   // in order; those that ended before the last question are dropped
     int n_groups, capacity;
-    int64_t n_fed, length;         // length: of the recording, once finished
+    int64_t end;                   // of what was fed; of the recording, once finished
     bool finished;
 };
 
-void speech_init(struct speech *s, struct vad *vad);
+/* What will be fed begins at sample `origin` of the recording. */
+void speech_init(struct speech *s, struct vad *vad, int64_t origin);
 void speech_fini(struct speech *s);
 
 int speech_feed(struct speech *s, const float *samples, size_t n); // ENOMEM

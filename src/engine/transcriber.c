@@ -233,12 +233,10 @@ int transcriber_detect(struct sotto_transcriber *t, struct batch *b,
 {
     const struct sotto_options *o = &t->config->opt;
     float *probs = mem_alloc((size_t)language_count, sizeof *probs);
-    int err = probs ? batch_detect_language(b, window, probs) : SOTTO_ENOMEM;
+    int best;
+    int err = probs ? batch_detect_language(b, window, probs, &best) : SOTTO_ENOMEM;
 
     if (!err) {
-        int best = 0;
-        for (int l = 1; l < language_count; l++)
-            best = probs[l] > probs[best] ? l : best;
         t->language = best;
         if (o->on_language)
             o->on_language(o->user, sotto_language_code(best), probs[best]);
@@ -277,11 +275,12 @@ int transcriber_emit(struct sotto_transcriber *t, const struct segment *s)
 void transcriber_progress(const struct sotto_transcriber *t, double done_s)
 {
     const struct sotto_options *o = &t->config->opt;
-    double known = t->samples.complete ? (double)t->samples.end / AUDIO_RATE : t->total_s;
-    struct sotto_progress p = {.done_s = done_s, .total_s = known};
+    double known_s = t->samples.complete ? (double)t->samples.end / AUDIO_RATE : t->total_s;
+    double total_s = fmin(known_s, config_end_s(t->config));
+    struct sotto_progress p = {.done_s = done_s, .total_s = total_s};
 
-    if (known >= 0 && p.done_s > known)
-        p.done_s = known;
+    if (total_s >= 0 && done_s > total_s)
+        p.done_s = total_s;
     if (o->on_progress)
         o->on_progress(o->user, &p);
 }
@@ -403,9 +402,9 @@ int sotto_finish(sotto_transcriber *t, struct sotto_diag *diag)
     if (t->n_bad_samples > 0)
         transcriber_warn(t, "%lld samples were not numbers; they were taken as silence",
                          (long long)t->n_bad_samples);
-    t->stats.audio_s = (double)t->samples.end / AUDIO_RATE;
+    t->stats.audio_s = config_asked_s(t->config, (double)t->samples.end / AUDIO_RATE);
     t->stats.wall_s = clock_s() - t->start_wall_s;
-    transcriber_progress(t, t->stats.audio_s);
+    transcriber_progress(t, HUGE_VAL);
     transcriber_reset(t);
     return 0;
 }
