@@ -89,15 +89,6 @@ static int add_refs(struct assembler *a, const struct text_bundle *b)
     return SOTTO_OK;
 }
 
-static int add_line(struct assembler *a)
-{
-    if (asm_grow(a, &a->lines, a->n_lines, sizeof *a->lines)) {
-        return SOTTO_ENOMEM;
-    }
-    a->lines[a->n_lines++] = (struct asm_line){a->section, a->sections[a->section].size, a->line};
-    return SOTTO_OK;
-}
-
 static int do_bundle(struct assembler *a, struct scan *s)
 {
     struct text_place at = {a->file, a->line, s->place.column + (int)s->at};
@@ -117,7 +108,7 @@ static int do_bundle(struct assembler *a, struct scan *s)
     }
     int size = isa_encode(&b.bundle, bytes, NULL);
     int err = add_refs(a, &b);
-    err = err ? err : add_line(a);
+    err = err ? err : asm_add_line(a);
     return err ? err : asm_emit(a, bytes, (size_t)size, at.column);
 }
 
@@ -165,8 +156,8 @@ static void do_line(struct assembler *a, const char *text, size_t length)
     if (scan_name(&ahead, &name) && scan_take(&ahead, '=')) {
         err = asm_assign(a, name, &ahead, column);
         if (!err && scan_peek(&ahead)) {
-            asm_error(a, ahead.place.column + (int)ahead.at, "'%.40s' is too much",
-                      ahead.text + ahead.at);
+            asm_error(a, ahead.place.column + (int)ahead.at, "'%.*s' is too much",
+                      scan_rest(&ahead), ahead.text + ahead.at);
         }
         return;
     }

@@ -432,7 +432,7 @@ static int emit_datum(struct assembler *a, struct scan *s, int size)
                               .column = column};
         f.plus = asm_symbol_use(a, value.plus);
         f.minus = asm_symbol_use(a, value.minus);
-        if (f.plus == -2 || f.minus == -2 || asm_add_fixup(a, &f)) {
+        if (f.plus == -2 || f.minus == -2 || asm_add_fixup(a, &f) || asm_add_line(a)) {
             return SOTTO_ENOMEM;
         }
         value.number = 0;
@@ -643,8 +643,8 @@ int asm_directive(struct assembler *a, struct text_name name, struct scan *s)
         }
         int err = directives[i].run(a, s, directives[i].arg);
         if (!err && scan_peek(s)) {
-            err = asm_error(a, column_of(s), "'%.40s' is too much for %s", s->text + s->at,
-                            directives[i].name);
+            err = asm_error(a, column_of(s), "'%.*s' is too much for %s", scan_rest(s),
+                            s->text + s->at, directives[i].name);
         }
         return err;
     }

@@ -42,6 +42,15 @@ bool scan_take(struct scan *s, char c)
     return true;
 }
 
+int scan_rest(const struct scan *s)
+{
+    size_t end = s->length;
+    while (end > s->at && (unsigned char)s->text[end - 1] <= ' ') {
+        end--;
+    }
+    return (int)(end - s->at < 40 ? end - s->at : 40);
+}
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';

@@ -56,6 +56,9 @@ int scan_string(struct scan *s, uint8_t *bytes, size_t size);
 int scan_error(const struct scan *s, size_t at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What is left, without blanks at its end and not beyond 40 characters: for messages ("%.*s"). */
+int scan_rest(const struct scan *s);
+
 int expr_parse(struct scan *s, struct expr *value);
 
 #endif

@@ -117,6 +117,18 @@ static int finish_fixup(struct finish *f, const struct asm_fixup *x)
     return keep_reloc(f, x);
 }
 
+/* Symbols that relocations need must be in the image, even local ones. */
+static void mark_used(struct finish *f)
+{
+    for (unsigned i = 0; i < f->a->n_fixups; i++) {
+        const struct asm_fixup *x = &f->a->fixups[i];
+        int64_t value;
+        if (x->plus >= 0 && (x->kept || !is_final(f, x->plus, x->minus, &value))) {
+            f->a->symbols[x->plus].used = true;
+        }
+    }
+}
+
 /* ---- the image ---- */
 
 static int add_sections(struct finish *f)
@@ -292,6 +304,7 @@ static int finish_entry(struct finish *f)
 static int build(struct finish *f)
 {
     struct assembler *a = f->a;
+    mark_used(f);
     int err = add_symbols(f, true);
     err = err ? err : add_symbols(f, false);
     err = err ? err : alloc_relocs(f);

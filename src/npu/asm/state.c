@@ -181,7 +181,6 @@ int asm_symbol_use(struct assembler *a, struct text_name name)
     if (is_here) {
         asm_symbol_define(a, symbol, a->section, a->sections[a->section].size, 0);
     }
-    a->symbols[symbol].used = true;
     return symbol;
 }
 
@@ -314,5 +313,14 @@ int asm_add_fixup(struct assembler *a, const struct asm_fixup *fixup)
         return SOTTO_ENOMEM;
     }
     a->fixups[a->n_fixups++] = *fixup;
+    return SOTTO_OK;
+}
+
+int asm_add_line(struct assembler *a)
+{
+    if (asm_grow(a, &a->lines, a->n_lines, sizeof *a->lines)) {
+        return SOTTO_ENOMEM;
+    }
+    a->lines[a->n_lines++] = (struct asm_line){a->section, a->sections[a->section].size, a->line};
     return SOTTO_OK;
 }

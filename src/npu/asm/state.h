@@ -30,7 +30,7 @@ struct asm_symbol {
     int64_t size;
     uint32_t common_align; // not 0: `.comm`
     uint8_t bind, type;
-    bool used;   // an instruction or datum refers to it
+    bool used;   // a relocation refers to it
     bool stated; // its binding was given
     int line;    // of the definition
     int image;   // number in the image
@@ -109,6 +109,8 @@ int asm_align(struct assembler *a, uint32_t align, uint8_t fill, uint32_t most, 
 void asm_nops(uint8_t *bytes, size_t n);
 
 int asm_add_fixup(struct assembler *a, const struct asm_fixup *fixup);
+/* The next bytes come from this line. */
+int asm_add_line(struct assembler *a);
 /* One more place in an array whose count is n. */
 int asm_grow(struct assembler *a, void *array, unsigned n, size_t size);
 

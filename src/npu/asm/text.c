@@ -216,8 +216,8 @@ static int try_row(struct attempt *t)
     scan_space(&t->s);
     if (!err && t->s.at < t->s.length) {
         t->grade = GRADE_SIGN;
-        err = scan_error(&t->s, t->s.at, "'%.40s' is too much for '%.*s'", t->s.text + t->s.at,
-                         mnemonic_length(t->insn), t->insn->text);
+        err = scan_error(&t->s, t->s.at, "'%.*s' is too much for '%.*s'", scan_rest(&t->s),
+                         t->s.text + t->s.at, mnemonic_length(t->insn), t->insn->text);
     }
     return err;
 }
