@@ -45,6 +45,7 @@ struct batched {
     double *language_weight;    // per language: probability x seconds, over all windows
     float *probs;
     uint64_t number;
+    double done_s;              // progress last reported
 };
 
 int batched_open(struct batched **out, struct sotto_transcriber *t)
@@ -317,6 +318,19 @@ static int finish_item(struct batched *b, struct item *it)
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
+/* Windows that are encoded but not finished count half: decoded side by side, they finish together. */
+static void report(struct batched *b)
+{
+    int64_t encoded = windows_keep_from(b->windows);
+    int64_t finished = b->first ? b->first->window.pieces[0].start : encoded;
+    double done_s = 0.5 * (double)(encoded + finished) / AUDIO_RATE;
+
+    if (done_s > b->done_s) {
+        b->done_s = done_s;
+        transcriber_progress(b->t, done_s);
+    }
+}
+
 /* Emits what is finished at the front. */
 static int emit_front(struct batched *b)
 {
@@ -326,13 +340,12 @@ static int emit_front(struct batched *b)
         struct item *it = b->first;
         for (int i = 0; i < it->segments.n && !err; i++)
             err = transcriber_emit(b->t, &it->segments.items[i]);
-        if (it->segments.n > 0)
-            transcriber_progress(b->t, it->segments.items[it->segments.n - 1].end_s);
         b->first = it->next;
         if (!b->first)
             b->last = NULL;
         item_free(b, it);
     }
+    report(b);
     return err;
 }
 
@@ -366,6 +379,7 @@ static int fill(struct batched *b)
             break;
         if (!err)
             err = start_item(b, it);
+        report(b);
     }
     samples_forget(&b->t->samples, windows_keep_from(b->windows));
     return err;
