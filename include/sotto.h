@@ -180,7 +180,7 @@ struct sotto_segment {
 };
 
 struct sotto_progress {
-    double done_s;  // seconds of the recording that are finished
+    double done_s;  // up to where the recording is finished; never less than before
     double total_s; // its end, or the last clip's; a negative number while that is not known
 };
 
@@ -217,9 +217,9 @@ struct sotto_options {
     double patience;         // default 1.0; > 0
     double length_penalty;   // negative: plain mean log probability (default -1). else 0..1
     uint64_t seed;           // of the sampler; same seed, same text. default 0
-    double compression_ratio_threshold; // fallback above it; default 2.4. NAN: off
+    double compression_ratio_threshold; // fallback above it; >= 0, default 2.4. NAN: off
     double logprob_threshold;           // fallback below it; default -1.0. NAN: off
-    double no_speech_threshold;         // default 0.6. NAN: off
+    double no_speech_threshold;         // 0..1, default 0.6. NAN: off
 
     bool condition_on_previous_text; // default true in sequential mode; ignored in batched mode
     const char *initial_prompt;      // text before the first window; NULL: none
@@ -229,12 +229,12 @@ struct sotto_options {
     const char *suppress_tokens;     // comma-separated ids; "-1": the non-speech set (default); "": none
     bool suppress_blank;             // default true
     bool without_timestamps;         // default false
-    double max_initial_timestamp;    // seconds, default 1.0
+    double max_initial_timestamp;    // seconds up to 30, default 1.0; 0 or less: no limit
 
     bool word_timestamps;            // default false
     const char *prepend_punctuations; // NULL: openai/whisper's set
     const char *append_punctuations;  // NULL: openai/whisper's set
-    double hallucination_silence_threshold; // seconds; NAN: off (default). needs word_timestamps
+    double hallucination_silence_threshold; // seconds, 0..1e6; NAN: off (default). needs word_timestamps
 
     bool vad;                    // default true
     double vad_threshold;        // speech probability, default 0.5
@@ -261,18 +261,23 @@ struct sotto_options {
 SOTTO_API void sotto_options_init(struct sotto_options *options);
 
 /* Checks the options and makes a transcriber. It borrows `model` until it is closed.
- * Errors: INVAL, LANGUAGE, NOMEM, UNSUPPORTED, and those of opening the VAD weights. */
+ * Errors: INVAL (the text names the option and its range), LANGUAGE (unknown, or not the model's),
+ * UNSUPPORTED (translation by an English-only model), NOMEM, and where the detector's weights cannot
+ * be read NOENT, ACCESS, IO, MODEL. */
 SOTTO_API int sotto_transcriber_open(sotto_transcriber **out, const sotto_model *model,
                                      const struct sotto_options *options, struct sotto_diag *diag);
 SOTTO_API void sotto_transcriber_close(sotto_transcriber **t);
 
 /* Transcribes one file from beginning to end; "-" is standard input. The transcriber is ready for
- * the next recording afterwards, also after a failure. Errors: NOENT, ACCESS, IO, AUDIO, ABORTED,
- * NOMEM. A file that breaks off is transcribed as far as it goes, with a warning. */
+ * the next recording afterwards, also after a failure. A file that breaks off is transcribed as far
+ * as it goes, with a warning. Errors: NOENT, ACCESS, IO, AUDIO, ABORTED, NOMEM, INVAL (an argument
+ * is NULL), MODEL (it gives no number for any language). */
 SOTTO_API int sotto_transcribe_file(sotto_transcriber *t, const char *path, struct sotto_diag *diag);
 
 /* The same in pieces: feed mono samples at 16 kHz (-1..1; NaN counts as silence) as they arrive,
- * then finish. Segments come as soon as a window is complete. Errors: ABORTED, NOMEM. */
+ * then finish. Segments come as soon as a window is complete. After a failure the next samples begin
+ * a new recording. Errors: ABORTED, NOMEM, INVAL (an argument is NULL), MODEL (it gives no number
+ * for any language). */
 SOTTO_API int sotto_feed(sotto_transcriber *t, const float *samples, size_t n_samples,
                          struct sotto_diag *diag);
 SOTTO_API int sotto_finish(sotto_transcriber *t, struct sotto_diag *diag);

@@ -41,54 +41,88 @@ void sotto_options_init(struct sotto_options *o)
 struct range {
     const char *name;
     double value, min, max;
+    bool nan_is_off; // NAN switches the rule off; elsewhere it is a mistake
 };
 
-/* The one list of numeric ranges. NAN passes: it means "off" where it is allowed at all. */
+/* The one list of numeric ranges. What is not bounded here is only ever compared. */
 static int check_ranges(const struct sotto_options *o, struct sotto_diag *diag)
 {
+    // clang-format off
     const struct range ranges[] = {
-        {"n_threads", o->n_threads, 0, 1024},
-        {"batch_size", o->batch_size, 0, CONFIG_BATCH_MAX},
-        {"temperature", o->temperature, 0, 1},
-        {"temperature_increment", o->temperature_increment, 0, 1},
-        {"best_of", o->best_of, 1, CONFIG_GROUP_MAX},
-        {"beam_size", o->beam_size, 1, CONFIG_GROUP_MAX},
-        {"patience", o->patience, 0.01, 100},
-        {"length_penalty", o->length_penalty, -HUGE_VAL, 1},
-        {"max_initial_timestamp", o->max_initial_timestamp, -HUGE_VAL, 30},
-        {"no_speech_threshold", o->no_speech_threshold, 0, 1},
-        {"hallucination_silence_threshold", o->hallucination_silence_threshold, 0, HUGE_VAL},
-        {"vad_threshold", o->vad_threshold, 0, 1},
-        {"vad_neg_threshold", o->vad_neg_threshold, 0, 1},
-        {"vad_min_speech_ms", o->vad_min_speech_ms, 0, 1e6},
-        {"vad_min_silence_ms", o->vad_min_silence_ms, 0, 1e6},
-        {"vad_max_speech_s", o->vad_max_speech_s, 0, HUGE_VAL},
-        {"vad_speech_pad_ms", o->vad_speech_pad_ms, 0, 1e5},
-        {"audio_stream", o->audio_stream, -1, 1e6},
-        {"channel", o->channel, -1, 1e6},
-        {"n_clips", o->n_clips, 0, 1e6},
+        {"task", o->task, SOTTO_TASK_TRANSCRIBE, SOTTO_TASK_TRANSLATE, false},
+        {"mode", o->mode, SOTTO_MODE_AUTO, SOTTO_MODE_BATCHED, false},
+        {"n_threads", o->n_threads, 0, 1024, false},
+        {"batch_size", o->batch_size, 0, CONFIG_BATCH_MAX, false},
+        {"temperature", o->temperature, 0, 1, false},
+        {"temperature_increment", o->temperature_increment, 0, 1, false},
+        {"best_of", o->best_of, 1, CONFIG_GROUP_MAX, false},
+        {"beam_size", o->beam_size, 1, CONFIG_GROUP_MAX, false},
+        {"patience", o->patience, 0.01, 100, false},
+        {"length_penalty", o->length_penalty, -HUGE_VAL, 1, false},
+        {"compression_ratio_threshold", o->compression_ratio_threshold, 0, HUGE_VAL, true},
+        {"logprob_threshold", o->logprob_threshold, -HUGE_VAL, HUGE_VAL, true},
+        {"no_speech_threshold", o->no_speech_threshold, 0, 1, true},
+        {"max_initial_timestamp", o->max_initial_timestamp, -HUGE_VAL, 30, false},
+        {"hallucination_silence_threshold", o->hallucination_silence_threshold, 0, 1e6, true},
+        {"vad_threshold", o->vad_threshold, 0, 1, false},
+        {"vad_neg_threshold", o->vad_neg_threshold, 0, 1, true},
+        {"vad_min_speech_ms", o->vad_min_speech_ms, 0, 1e6, false},
+        {"vad_min_silence_ms", o->vad_min_silence_ms, 0, 1e6, false},
+        {"vad_max_speech_s", o->vad_max_speech_s, 0, HUGE_VAL, false},
+        {"vad_speech_pad_ms", o->vad_speech_pad_ms, 0, 1e5, false},
+        {"audio_stream", o->audio_stream, -1, 1e6, false},
+        {"channel", o->channel, -1, 1e6, false},
+        {"n_clips", o->n_clips, 0, 1e6, false},
     };
+    // clang-format on
 
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         const struct range *r = &ranges[i];
-        if (r->value < r->min || r->value > r->max)
+        bool within = r->value >= r->min && r->value <= r->max;
+        if (!within && !(isnan(r->value) && r->nan_is_off))
             return diag_set(diag, SOTTO_EINVAL, NULL, "%s is %g; it must be from %g to %g", r->name,
                             r->value, r->min, r->max);
     }
-    const double never_nan[] = {o->temperature, o->temperature_increment, o->patience,
-                                o->length_penalty, o->vad_threshold};
-    for (size_t i = 0; i < sizeof never_nan / sizeof *never_nan; i++)
-        if (isnan(never_nan[i]))
-            return diag_set(diag, SOTTO_EINVAL, NULL, "an option that must be a number is NaN");
+    return 0;
+}
+
+static int check_clips(const struct sotto_options *o, struct sotto_diag *diag)
+{
+    double last_end_s = 0;
+
+    if (o->n_clips > 0 && !o->clips)
+        return diag_set(diag, SOTTO_EINVAL, NULL, "n_clips is %d, but clips is NULL", o->n_clips);
     for (int i = 0; i < o->n_clips; i++) {
         const struct sotto_clip *c = &o->clips[i];
-        bool ordered = i == 0 || (o->clips[i - 1].end_s >= 0 && c->start_s >= o->clips[i - 1].end_s);
-        if (!(c->start_s >= 0) || (c->end_s >= 0 && c->end_s < c->start_s) || !ordered)
+        bool ordered = isfinite(c->start_s) && c->start_s >= last_end_s;
+        if (!ordered || !(c->end_s < 0 || c->end_s >= c->start_s))
             return diag_set(diag, SOTTO_EINVAL, NULL,
                             "clip %d (%g to %g s) is not a span in ascending order", i + 1,
                             c->start_s, c->end_s);
+        last_end_s = c->end_s < 0 ? HUGE_VAL : c->end_s;
     }
     return 0;
+}
+
+/* Options that exclude or need each other. */
+static int check_pairs(const struct sotto_options *o, struct sotto_diag *diag)
+{
+    if (!isnan(o->hallucination_silence_threshold) && !o->word_timestamps)
+        return diag_set(diag, SOTTO_EINVAL, NULL,
+                        "hallucination_silence_threshold needs word_timestamps");
+    if (o->beam_size > 1 && rint(o->beam_size * o->patience) < 1)
+        return diag_set(diag, SOTTO_EINVAL, NULL,
+                        "patience is %g: with %d beams not one candidate may finish", o->patience,
+                        o->beam_size);
+    return 0;
+}
+
+static int check_options(const struct sotto_options *o, struct sotto_diag *diag)
+{
+    int err = check_ranges(o, diag);
+    if (!err)
+        err = check_clips(o, diag);
+    return err ? err : check_pairs(o, diag);
 }
 
 static int check_language(struct config *c, const struct model *model, struct sotto_diag *diag)
@@ -283,17 +317,14 @@ double config_asked_s(const struct config *c, double length_s)
 int config_open(struct config **out, const struct sotto_options *opt, const struct model *model,
                 struct sotto_diag *diag)
 {
+    int err = check_options(opt, diag);
+    if (err)
+        return err;
     struct config *c = mem_calloc(1, sizeof *c);
     if (!c)
         return diag_set(diag, SOTTO_ENOMEM, NULL, "out of memory");
     c->opt = *opt;
-
-    int err = own_strings(c);
-    if (!err)
-        err = check_ranges(&c->opt, diag);
-    if (!err && !isnan(c->opt.hallucination_silence_threshold) && !c->opt.word_timestamps)
-        err = diag_set(diag, SOTTO_EINVAL, NULL,
-                       "hallucination_silence_threshold needs word_timestamps");
+    err = own_strings(c);
     if (!err)
         err = check_language(c, model, diag);
     if (!err)

@@ -47,6 +47,10 @@ int sotto_model_open(sotto_model **out, const char *path, const struct sotto_mod
         return diag_set(diag, SOTTO_EINVAL, NULL, "n_threads is %d; it must be from 0 to 1024",
                         params->n_threads);
 
+    if (params->precision < SOTTO_PRECISION_AUTO || params->precision > SOTTO_PRECISION_INT8)
+        return diag_set(diag, SOTTO_EINVAL, NULL, "precision is %d, which is none",
+                        (int)params->precision);
+
     sotto_model *m = mem_calloc(1, sizeof *m);
     int err = m ? 0 : diag_set(diag, SOTTO_ENOMEM, path, "out of memory");
     if (!err)
