@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Word error rates of sotto, side by side in several modes, against transcripts.
 
-usage: measure_wer.py [--sotto build/sotto] [--model base] [--modes sequential,batched] DIR|debian ...
+usage: measure_wer.py [--sotto build/sotto] [--model base] [--modes sequential,batched]
+                      [--faster-whisper PYTHON] [--openai PYTHON] DIR|debian ...
 
 DIR holds recordings and `refs.tsv` (file, language, what was said); `openai.json`, if there, adds
 openai/whisper's own text as a column. `debian` stands for the speech of Debian's package
@@ -29,6 +30,50 @@ MODES = {
     "int8-batched": ["--batched", "--precision", "int8"],
     "bf16": ["--precision", "bf16"],
 }
+
+
+FASTER = """
+import json, sys
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+models = {t: WhisperModel(sys.argv[1], device="cpu", compute_type=t, cpu_threads=2)
+          for t in ("float32", "int8")}
+for line in sys.stdin:
+    texts = {}
+    for t, m in models.items():
+        path = json.loads(line)
+        texts["faster " + t] = m.transcribe(path, beam_size=1)[0]
+        texts["faster " + t + " batched"] = BatchedInferencePipeline(m).transcribe(
+            path, beam_size=1, without_timestamps=False)[0]
+    print(json.dumps({n: "".join(x.text for x in s) for n, s in texts.items()}), flush=True)
+"""
+
+OPENAI = """
+import json, sys
+sys.path.insert(0, sys.argv[2])
+import golden_net
+m = golden_net.load(sys.argv[1])
+for line in sys.stdin:
+    text = m.transcribe(json.loads(line), fp16=False)["text"]
+    print(json.dumps({"openai fallback": text}), flush=True)
+"""
+
+
+class Peer:
+    """A program that answers a path with its texts, by column."""
+
+    def __init__(self, python, code, model):
+        scripts = os.path.dirname(os.path.abspath(__file__))
+        self.process = subprocess.Popen([python, "-c", code, model, scripts], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL)
+
+    def texts(self, path):
+        self.process.stdin.write(json.dumps(path) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"the peer stopped at {path}")
+        return json.loads(line)
 
 
 def normalise(text, language):
@@ -93,17 +138,23 @@ def main():
     p.add_argument("--model", default="base")
     p.add_argument("--modes", default="sequential,batched,default")
     p.add_argument("--extra", default="", help="further options for every run")
+    p.add_argument("--faster-whisper")
+    p.add_argument("--openai")
     p.add_argument("--texts", action="store_true", help="print what was recognised")
     p.add_argument("where", nargs="+")
     args = p.parse_args()
     modes = args.modes.split(",")
     totals = {}
+    peers = [Peer(python, code, args.model) for python, code in
+             ((args.faster_whisper, FASTER), (args.openai, OPENAI)) if python]
     with tempfile.TemporaryDirectory() as out:
         for where in args.where:
             refs, openai = sphinx_references() if where == "debian" else folder_references(where)
             for path, language, text in refs:
                 ref = normalise(text, language)
                 hyps = {m: transcribe(args, m, path, out) for m in modes}
+                for peer in peers:
+                    hyps.update(peer.texts(path))
                 if path in openai:
                     hyps["openai"] = openai[path]
                 cells = []
