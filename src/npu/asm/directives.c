@@ -472,7 +472,10 @@ static int do_space(struct assembler *a, struct scan *s, int arg)
     for (uint8_t byte = (uint8_t)fill; !err && n > 0 && fill; n--) {
         err = asm_emit(a, &byte, 1, column);
     }
-    return err || n == 0 ? err : asm_emit(a, NULL, (size_t)n, column);
+    if (err || n == 0) {
+        return err;
+    }
+    return asm_add_line(a) ? SOTTO_ENOMEM : asm_emit(a, NULL, (size_t)n, column);
 }
 
 static int do_fill(struct assembler *a, struct scan *s, int arg)

@@ -253,15 +253,15 @@ static void place_piece(struct linker *l, struct link_piece *p, uint32_t limit)
 {
     struct link_output *o = &l->outputs[p->output];
     const struct npu_section *s = &p->object->sections[p->section];
-    uint32_t align = s->align > o->align ? s->align : s->flags & NPU_SHF_EXEC ? CODE_ALIGN : 1;
+    uint32_t align = s->flags & NPU_SHF_EXEC ? CODE_ALIGN : 1;
     align = s->align > align ? s->align : align;
     uint32_t at = align_up(o->address + o->size, align);
     p->address = at;
     o->filled = o->filled || s->data;
     if (s->size > limit || at > limit - s->size) {
         bool first = o->address + o->size <= limit;
-        if (first) {
-            link_error(l, p->object, 0, 0,
+        if (first) { // the place in it that is the first outside
+            link_error(l, p->object, p->section, at < limit ? limit - at : 0,
                        "section %s (%u bytes at 0x%x) passes the end of %s memory at 0x%x", s->name,
                        s->size, at, limit == NPU_DATA_END ? "data" : "program", limit);
         }
@@ -283,6 +283,15 @@ static uint32_t output_align(const struct linker *l, unsigned output)
     return align;
 }
 
+static const struct link_piece *first_of(const struct linker *l, unsigned output)
+{
+    const struct link_piece *p = l->pieces;
+    while (p->output != output) {
+        p++;
+    }
+    return p;
+}
+
 static void place_output(struct linker *l, unsigned output, uint32_t *code, uint32_t *data)
 {
     struct link_output *o = &l->outputs[output];
@@ -290,8 +299,10 @@ static void place_output(struct linker *l, unsigned output, uint32_t *code, uint
     uint32_t *cursor = o->rank == RANK_CODE ? code : data;
     o->align = output_align(l, output);
     if (o->fixed && (o->address & (o->align - 1))) {
-        link_error(l, NULL, 0, 0, "section %s cannot be at 0x%x: it needs a multiple of %u",
-                   o->name, o->address, o->align);
+        const struct link_piece *p = first_of(l, output);
+        link_error(l, p->object, p->section, 0,
+                   "section %s cannot be at 0x%x: it needs a multiple of %u", o->name, o->address,
+                   o->align);
     }
     if (!o->fixed) {
         o->address = align_up(*cursor, o->align);

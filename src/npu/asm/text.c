@@ -69,6 +69,11 @@ static int fail_class(struct attempt *t, unsigned k, size_t length)
     char allowed[96];
     t->grade = GRADE_CLASS;
     describe_class(t->insn->operands[k].name, allowed, sizeof allowed);
+    char c = s->at < s->length ? s->text[s->at] : 0;
+    if ((c >= '0' && c <= '9') || c == '-') {
+        return scan_error(s, s->at, "operand %u of '%.*s': '#' is missing before the number", k + 1,
+                          mnemonic_length(t->insn), t->insn->text);
+    }
     if (length == 0) {
         t->grade = GRADE_SIGN;
         return scan_error(s, s->at, "operand %u of '%.*s' is a register: %s", k + 1,

@@ -1,0 +1,3 @@
+// 3:8: .base comes once, before anything else in section .text
+	nop
+	.base 16

@@ -1,0 +1,3 @@
+// 3:2: section .data holds no instructions
+	.data
+	nop

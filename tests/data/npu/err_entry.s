@@ -1,0 +1,3 @@
+// 0:0: the entry 'start' is not at a known address
+	.entry start
+start:	nop
