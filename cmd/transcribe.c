@@ -297,7 +297,9 @@ static int finish_recording(struct run *r)
     r->device = stats.device;
     r->n_done++;
     if (!r->n_segments && !r->o->quiet)
-        say(r, "%s: no speech found", r->name);
+        say(r, "%s: %s", r->name,
+            r->o->n_clips && stats.audio_s <= 0 ? "ends before the part that was asked for"
+                                                : "no speech found");
     if (r->o->verbose)
         say_details(r, &stats);
     if (!r->output)

@@ -130,6 +130,8 @@ cp out plain.txt
 "$sotto" $model -q -nt - <$card >out 2>err && cmp -s out plain.txt
 result "standard input" $?
 
+t 0 --offset 10:00 $card && [ ! -s out ] && said "001.wav: ends before the part that was asked for"
+result "an offset behind the end" $?
 t 0 -f all -o made/here $card &&
     [ "$(cd made/here && echo *)" = "001.csv 001.json 001.lrc 001.srt 001.tsv 001.txt 001.vtt" ] &&
     cmp -s made/here/001.txt plain.txt && [ ! -s out ] && [ "$(ls -A made/here | wc -l)" -eq 7 ]
