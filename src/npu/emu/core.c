@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
 
 enum {
@@ -53,29 +54,24 @@ void emu_core_fault_text(const struct emu_core *c, char *dst, size_t size)
 
 static struct emu_bundle *decode(struct emu_core *c, uint32_t address)
 {
+    struct isa_bundle isa;
+    int size = isa_decode(c->program + address, sizeof c->program - address, &isa, NULL);
+    if (size < 0 || address + (unsigned)size > c->program_end)
+        return NULL;
     if (c->n_all % 256 == 0) {
         struct emu_bundle **all = mem_grow(c->all, c->n_all, c->n_all + 256, sizeof *all);
         if (!all)
             return NULL;
         c->all = all;
     }
-    struct emu_bundle *b = mem_calloc(1, sizeof *b);
-    if (!b)
-        return NULL;
-    int size = isa_decode(c->program + address, sizeof c->program - address, &b->isa, NULL);
-    if (size < 0 || address + (unsigned)size > c->program_end) {
-        mem_free(b);
-        return NULL;
-    }
-    b->address = address;
-    b->after = address + (unsigned)size;
-    emu_lower(b);
-    c->all[c->n_all++] = b;
+    struct emu_bundle *b = emu_lower(&isa, address);
+    if (b)
+        c->all[c->n_all++] = b;
     return b;
 }
 
 /* The bundle at an address, NULL if there is none. */
-static struct emu_bundle *look_up(struct emu_core *c, uint32_t address)
+struct emu_bundle *emu_look_up(struct emu_core *c, uint32_t address)
 {
     if (address % 2 || address >= c->program_end)
         return NULL;
@@ -87,7 +83,7 @@ static struct emu_bundle *look_up(struct emu_core *c, uint32_t address)
 
 struct emu_bundle *emu_bundle_at(struct emu_core *c, uint32_t address)
 {
-    struct emu_bundle *b = look_up(c, address);
+    struct emu_bundle *b = emu_look_up(c, address);
     if (b)
         return b;
     c->pc = address;
@@ -102,10 +98,10 @@ struct emu_bundle *emu_bundle_at(struct emu_core *c, uint32_t address)
 
 uint32_t emu_return_address(struct emu_core *c, const struct emu_op *op)
 {
-    struct emu_bundle *b = look_up(c, op->address);
+    struct emu_bundle *b = emu_look_up(c, op->address);
     for (unsigned i = 0; b && i < DELAY_SLOTS; i++) {
         uint32_t after = b->after;
-        b = look_up(c, after);
+        b = emu_look_up(c, after);
         if (!b)
             return after;
     }
@@ -121,7 +117,7 @@ void emu_forget_bundles(struct emu_core *c)
     c->n_all = 0;
     c->next = NULL;
     memset(c->decoded, 0, sizeof c->decoded);
-    memset(c->due, 0, sizeof c->due);
+    emu_forget_cycles(c);
 }
 
 /* ---- landing of results ---- */
@@ -179,30 +175,10 @@ void emu_land_mask_pair(struct emu_core *c, const struct emu_op *op, struct emu_
 
 void emu_land_flag(struct emu_core *c, const struct emu_op *op, struct emu_work *w)
 {
-    emu_flag(c, op->flag, w->x[5]);
+    emu_flag(c, op->flag, w->mask);
 }
 
-/* ---- the cycle ---- */
-
-static const uint8_t stage_of[] = {
-#define EMU_WHEN(name, stage) stage,
-    EMU_WHEN_LIST(EMU_WHEN)
-#undef EMU_WHEN
-};
-
-static inline void run_steps(struct emu_core *c, uint32_t places)
-{
-    while (places) {
-        unsigned when = (unsigned)__builtin_ctz(places);
-        places &= places - 1;
-        struct emu_flight *f = &c->flights[(c->n + 1 - stage_of[when]) % EMU_FLIGHTS];
-        const struct emu_bundle *b = f->bundle;
-        const struct emu_step *step = b->steps + b->first[when];
-        const struct emu_step *end = b->steps + b->first[when + 1];
-        for (; step < end; step++)
-            step->fn(c, &b->ops[step->op], (struct emu_work *)(void *)((char *)f + step->work));
-    }
-}
+/* ---- the rarer parts of a cycle ---- */
 
 static void charge(struct emu_core *c, enum emu_stall cause)
 {
@@ -214,7 +190,7 @@ static void charge(struct emu_core *c, enum emu_stall cause)
 }
 
 /* Extra cycles the accesses of this cycle need beyond one: the fullest bank decides. */
-static void charge_conflicts(struct emu_core *c, unsigned slot)
+void emu_charge_conflicts(struct emu_core *c, struct emu_bundle *b, unsigned slot)
 {
     unsigned most = 1;
     for (unsigned q = 0; q < EMU_QUADRANTS; q++) {
@@ -224,10 +200,11 @@ static void charge_conflicts(struct emu_core *c, unsigned slot)
     c->conflicts &= ~(1u << slot);
     c->stall += most - 1;
     c->stall_cause = EMU_STALL_BANK;
+    b->stalls += most - 1;
 }
 
 /* Hardware loop: the bundle at le has issued and lc is not 0. */
-static void loop_back(struct emu_core *c, const struct emu_bundle *b)
+void emu_loop_back(struct emu_core *c, const struct emu_bundle *b)
 {
     uint32_t left = --c->regs.s[ISA_REG_lc];
     uint64_t distance = c->n - c->loop_written;
@@ -241,24 +218,13 @@ static void loop_back(struct emu_core *c, const struct emu_bundle *b)
         c->pc = c->regs.s[ISA_REG_ls];
 }
 
-/* After a bundle has issued: where the next one is. */
-static inline void advance(struct emu_core *c, struct emu_bundle *b)
+void emu_redirect(struct emu_core *c)
 {
-    c->pc = b->after;
-    if (c->branch_left && --c->branch_left == 0)
-        c->pc = c->branch_target;
-    else if (b->address == c->regs.s[ISA_REG_le] && c->regs.s[ISA_REG_lc])
-        loop_back(c, b);
-    if (c->pc == b->after) {
-        if (!b->next)
-            b->next = look_up(c, b->after);
-        c->next = b->next;
-    } else if (c->pc == EMU_RETURN_ADDRESS) {
-        c->next = NULL;
+    c->next = NULL;
+    if (c->pc == EMU_RETURN_ADDRESS)
         c->state = EMU_RETURNED;
-    } else {
-        c->next = look_up(c, c->pc);
-    }
+    else
+        c->next = emu_look_up(c, c->pc);
 }
 
 /* Asks ports; false: one said no. */
@@ -269,7 +235,7 @@ static bool ports_ready(struct emu_core *c, struct emu_bundle *b)
         const struct emu_op *op = &b->ops[i];
         if (op->semantics->template != EMU_WAIT || c->waited >> i & 1)
             continue;
-        if (!emu_port_ready(c, b, op, &f->work[op->work]))
+        if (!emu_port_ready(c, b, op, emu_work_of(f, op->work * 32u)))
             return false;
         c->waited |= 1u << i;
     }
@@ -289,7 +255,7 @@ static bool all_modelled(struct emu_core *c, const struct emu_bundle *b)
 }
 
 /* Things to settle before a bundle can issue; false: it does not, this cycle. */
-static bool __attribute__((noinline)) may_issue(struct emu_core *c, struct emu_bundle *b)
+bool emu_may_issue(struct emu_core *c, struct emu_bundle *b)
 {
     if (b->unknown && !all_modelled(c, b))
         return false;
@@ -307,67 +273,22 @@ static bool __attribute__((noinline)) may_issue(struct emu_core *c, struct emu_b
     return true;
 }
 
-/* One cycle of the pipeline: all stages of all bundles in flight. */
-static inline void cycle(struct emu_core *c)
-{
-    struct emu_bundle *b = c->next;
-    unsigned slot = c->n % EMU_FLIGHTS;
-    if (!b) {
-        emu_bundle_at(c, c->pc);
-        return;
-    }
-    if (b->special && !may_issue(c, b))
-        return;
-    c->flights[slot].bundle = b;
-    uint32_t places = c->due[slot] | b->now;
-    c->due[slot] = 0;
-    for (unsigned i = 0; i < b->n_due; i++)
-        c->due[(c->n + b->due[i].ahead) % EMU_FLIGHTS] |= b->due[i].places;
-    run_steps(c, places);
-    c->in = c->regs.s;
-    c->stats.cycles++;
-    c->stats.bundles++;
-    c->stalled = -1;
-    b->count++;
-    if (c->state == EMU_RUNNING)
-        advance(c, b);
-    if (c->conflicts >> slot & 1) {
-        charge_conflicts(c, slot);
-        b->stalls += c->stall;
-    }
-    memset(c->banks[slot], 0, sizeof c->banks[slot]);
-    c->n++;
-    if (b->done && c->state == EMU_RUNNING)
-        c->state = EMU_DONE;
-}
-
 /* Lets what is in the pipeline land. */
 static void drain(struct emu_core *c)
 {
-    static const struct emu_bundle empty;
     enum emu_state state = c->state;
-    for (unsigned i = 0; i < EMU_FLIGHTS; i++) {
-        unsigned slot = c->n % EMU_FLIGHTS;
-        uint32_t places = c->due[slot];
-        c->due[slot] = 0;
-        c->flights[slot].bundle = &empty;
-        run_steps(c, places);
-        memset(c->banks[slot], 0, sizeof c->banks[slot]);
+    for (unsigned i = 0; i < EMU_HISTORY && c->cycle; i++) {
+        c->cycle = emu_next_cycle(c, NULL);
+        if (c->cycle)
+            emu_run_steps(c, c->cycle);
         c->n++;
     }
+    memset(c->banks, 0, sizeof c->banks);
     c->conflicts = 0;
     c->stall = 0;
     c->branch_left = 0;
     if (c->state != EMU_FAULTED)
         c->state = state;
-}
-
-static void wait_one(struct emu_core *c)
-{
-    c->stall--;
-    c->stats.cycles++;
-    c->stats.stalls[c->stall_cause]++;
-    c->stalled = (int)c->stall_cause;
 }
 
 static void settle(struct emu_core *c)
@@ -380,15 +301,11 @@ void emu_core_step(struct emu_core *c, bool denied)
 {
     if (c->state != EMU_RUNNING)
         return;
-    if (c->stall) {
-        wait_one(c);
-        return;
-    }
-    if (denied) {
+    if (denied && !c->stall) {
         charge(c, EMU_STALL_MEMORY);
         return;
     }
-    cycle(c);
+    c->run(c, c->stats.cycles + 1);
     settle(c);
 }
 
@@ -396,12 +313,7 @@ enum emu_state emu_core_run(struct emu_core *c, uint64_t cycles)
 {
     uint64_t end = c->stats.cycles + cycles;
     bool ran = c->state == EMU_RUNNING;
-    while (c->state == EMU_RUNNING && c->stats.cycles < end) {
-        if (c->stall)
-            wait_one(c);
-        else
-            cycle(c);
-    }
+    c->run(c, end < cycles ? UINT64_MAX : end);
     if (ran)
         settle(c);
     return c->state;
@@ -438,6 +350,11 @@ int emu_core_open(struct emu_core **out, uint8_t *const memory[EMU_QUADRANTS],
     if (ports)
         c->ports = *ports;
     c->fast = emu_fast();
+    c->run = emu_run_plain;
+#if defined(__x86_64__)
+    if (cpu_flags() & CPU_AVX2)
+        c->run = emu_run_avx2;
+#endif
     emu_core_reset(c);
     *out = c;
     return SOTTO_OK;
@@ -456,7 +373,7 @@ void emu_core_close(struct emu_core **core)
 void emu_core_reset(struct emu_core *c)
 {
     memset(&c->regs, 0, sizeof c->regs);
-    memset(c->due, 0, sizeof c->due);
+    c->cycle = NULL;
     memset(c->banks, 0, sizeof c->banks);
     memset(&c->fault, 0, sizeof c->fault);
     memset(&c->stats, 0, sizeof c->stats);
@@ -503,7 +420,7 @@ uint8_t *emu_core_memory(struct emu_core *c, enum emu_quadrant quadrant)
 void emu_core_start(struct emu_core *c, uint32_t address)
 {
     c->pc = address;
-    c->next = look_up(c, address);
+    c->next = emu_look_up(c, address);
     if (c->state == EMU_DONE || c->state == EMU_RETURNED)
         c->state = EMU_RUNNING;
 }
@@ -595,6 +512,6 @@ bool emu_core_profile(const struct emu_core *c, unsigned i, struct emu_profile *
     if (i >= c->n_all)
         return false;
     const struct emu_bundle *b = c->all[i];
-    *profile = (struct emu_profile){b->address, b->after, b->count, b->stalls, b->macs, &b->isa};
+    *profile = (struct emu_profile){b->address, b->after, b->count, b->stalls, b->macs, b->isa};
     return true;
 }

@@ -2,8 +2,9 @@
  * Inside npu/emu: the core's state, decoded bundles, and the functions that are the instructions.
  *
  * Time: bundle i issues in E1 and is in stage s, s - 1 cycles later; nothing but a stall of all stages
- * changes that. So a bundle is decoded once into steps, each bound to a place in a cycle (enum emu_when),
- * and flights[] holds what the last 16 bundles carry along. Within a cycle reads come before writes; but
+ * changes that. So a bundle is decoded once into steps, each bound to a place in a cycle (enum emu_when);
+ * what a whole cycle does follows from the bundles in flight, and is kept in a struct emu_cycle
+ * (cycles.c). flights[] holds what the last 16 bundles carry along. Within a cycle reads come before writes; but
  * values written through a bypass (W_ before BYPASS_) are seen by readers of the same bypass group.
  */
 #ifndef NPU_EMU_IMPL_H
@@ -60,20 +61,22 @@ union emu_vec {
     uint64_t u64[16];
 } __attribute__((aligned(32)));
 
-/* What one instruction carries from stage to stage. */
+/* What one instruction carries from stage to stage. Only as much of it exists as the instruction uses:
+ * out up to its result's size, in only where vectors are kept. */
 struct emu_work {
     uint8_t *host;     // memory it will touch
-    uint64_t mask;     // its second result
-    uint32_t x[6];     // scalars it keeps
+    uint64_t mask;     // its second result, or a status flag
+    uint32_t x[4];     // scalars it keeps
     union emu_vec out; // its result, or data to store
     union emu_vec in;  // vector operands read early: two of 512 bits
 };
 
 struct emu_bundle;
 
+enum { EMU_FLIGHT_BYTES = 1280 };
+
 struct emu_flight {
-    const struct emu_bundle *bundle;
-    struct emu_work work[EMU_OPS_MAX];
+    uint8_t work[EMU_FLIGHT_BYTES] __attribute__((aligned(64)));
 };
 
 /* How a scalar is cut when written. */
@@ -124,48 +127,79 @@ struct emu_place {
 
 struct emu_op {
     struct emu_place out[2], in[5];
-    uint32_t address; // of its bundle
-    int32_t imm;      // the immediate operand, or address step
-    uint16_t insn;
+    uint32_t address;        // of its bundle
+    int32_t imm;             // the immediate operand, or address step
     uint16_t pointer, index; // registers of the address
-    uint16_t flag;           // status register it may set, 0: none
     uint8_t mode;            // enum emu_addressing
     uint8_t bytes;           // of the memory access
-    uint8_t stage;           // of the memory access
+    uint8_t stage;           // of a store's memory access; 0: no store
     uint8_t direct;          // out[0] is a scalar written in E1
-    uint8_t slot, work;
     uint8_t a, b, c;
+    uint8_t work;  // offset in the flight's work, in units of 32 bytes
+    uint16_t insn; // row
+    uint16_t flag; // status register it may set later than in E1, 0: none
     const struct emu_semantics *semantics;
 };
 
 struct emu_step {
     emu_step_fn *fn;
-    uint16_t op;
+    uint16_t op;   // offset in the bundle
     uint16_t work; // offset in the flight
 };
 
 enum { EMU_STEPS_MAX = 48 };
 
+/* A decoded bundle: this, its ops, its steps; one block of memory. */
 struct emu_bundle {
     uint32_t address, after;
     struct emu_bundle *next; // the one at `after`, once known
     uint64_t count, stalls;
-    uint32_t now; // places in the cycle it issues
-    uint8_t n_due;
+    uint8_t last; // stage of its last step
+    uint8_t n_ops;
+    uint8_t macs;
     bool special; // any of the next four
     bool unknown, waits, hazard, sets_loop;
     bool done, partword;
-    uint8_t macs;
     uint8_t first[EMU_WHEN_COUNT + 1]; // steps by place
-    struct {
-        uint8_t ahead;
-        uint32_t places;
-    } due[11];
-    struct emu_op ops[EMU_OPS_MAX];
-    unsigned n_ops;
-    struct isa_bundle isa;
-    struct emu_step steps[EMU_STEPS_MAX];
+    const struct emu_step *steps;
+    const struct isa_bundle *isa; // in the same block, behind the steps
+    struct emu_op ops[];
 };
+
+enum { EMU_HISTORY = 11 }; // bundles that may have work left when one issues
+
+/* The commonest steps, done in the loop itself; the rest are calls. */
+enum emu_inline {
+    EMU_CALL,
+    EMU_INLINE_LAND_32,
+    EMU_INLINE_LAND_64,
+    EMU_INLINE_LOAD_32,
+    EMU_INLINE_MAC_EARLY
+};
+
+struct emu_cycle_step {
+    emu_step_fn *fn;
+    const struct emu_op *op;
+    uint8_t what; // enum emu_inline
+    uint8_t age;  // of the bundle: 0, it issues now
+    uint16_t work;
+};
+
+/* All that happens in a cycle in which `bundle` issues behind these others. */
+struct emu_cycle {
+    struct emu_bundle *bundle; // NULL: none issues (the pipeline drains)
+    const struct emu_bundle
+        *before[EMU_HISTORY]; // [0] the latest; NULL: none, or nothing left to do
+    struct emu_cycle *chain;  // in the hash table
+    struct {
+        const struct emu_bundle *bundle;
+        struct emu_cycle *cycle;
+    } next[2]; // what followed last
+    unsigned n_steps;
+    struct emu_cycle_step steps[];
+};
+
+enum { EMU_CYCLE_BUCKETS = 4096, EMU_CYCLES_MAX = 65536 };
 
 struct emu_regs {
     uint32_t s[EMU_SCALARS]; // m and dj sign-extended
@@ -177,7 +211,7 @@ struct emu_core {
     const uint32_t *in; // scalars as E1 reads them: regs.s, or old
     uint64_t n;         // bundles issued: the pipeline's time
     struct emu_bundle *next;
-    uint32_t due[EMU_FLIGHTS];
+    struct emu_cycle *cycle;                    // the last one
     uint32_t banks[EMU_FLIGHTS][EMU_QUADRANTS]; // accesses per bank, 4 bits each
     uint32_t conflicts;                         // bit: cycle in which a bank is wanted twice
     uint32_t branch_left, branch_target;
@@ -201,9 +235,17 @@ struct emu_core {
     struct emu_bundle *decoded[EMU_PROGRAM_BYTES / 2];
     struct emu_bundle **all; // decoded ones
     unsigned n_all;
-    uint8_t *own_memory; // if it is the core's to free
+    struct emu_cycle *buckets[EMU_CYCLE_BUCKETS];
+    unsigned n_cycles;
+    void (*run)(struct emu_core *c, uint64_t end); // cycle.c or cycle_avx2.c
+    uint8_t *own_memory;                           // if it is the core's to free
     struct emu_flight flights[EMU_FLIGHTS];
 };
+
+static inline struct emu_work *emu_work_of(struct emu_flight *f, unsigned offset)
+{
+    return (struct emu_work *)(void *)(f->work + offset);
+}
 
 /* The meaning of a row; never NULL. */
 const struct emu_semantics *emu_semantics_of(unsigned insn);
@@ -212,9 +254,25 @@ const struct emu_semantics *emu_semantics_of(unsigned insn);
 struct emu_bundle *emu_bundle_at(struct emu_core *c, uint32_t address);
 void emu_forget_bundles(struct emu_core *c);
 
-/* Turns a decoded bundle into steps. */
-void emu_lower(struct emu_bundle *b);
+/* Turns a bundle into steps. NULL: out of memory. Free with mem_free. */
+struct emu_bundle *emu_lower(const struct isa_bundle *isa, uint32_t address);
 struct emu_place emu_place_of(unsigned reg); // not of D, D3, QW, QX
+
+/* The cycle in which b (NULL: nothing) issues after the last one. NULL: out of memory. */
+struct emu_cycle *emu_next_cycle(struct emu_core *c, struct emu_bundle *b);
+void emu_forget_cycles(struct emu_core *c);
+
+/* Runs while the core is running and stats.cycles < end. */
+void emu_run_plain(struct emu_core *c, uint64_t end);
+void emu_run_avx2(struct emu_core *c, uint64_t end);
+void emu_run_steps(struct emu_core *c, const struct emu_cycle *cycle);
+
+/* For those: what is not needed in most cycles. */
+bool emu_may_issue(struct emu_core *c, struct emu_bundle *b);
+void emu_charge_conflicts(struct emu_core *c, struct emu_bundle *b, unsigned slot);
+void emu_loop_back(struct emu_core *c, const struct emu_bundle *b);
+void emu_redirect(struct emu_core *c); // c->pc is not the next bundle's
+struct emu_bundle *emu_look_up(struct emu_core *c, uint32_t address); // NULL: none there
 
 /* Where a function called by this instruction returns to: behind five delay slots. */
 uint32_t emu_return_address(struct emu_core *c, const struct emu_op *op);

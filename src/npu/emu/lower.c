@@ -4,6 +4,8 @@
  */
 #include "npu/emu/impl.h"
 
+#include "base/mem.h"
+
 // clang-format off
 enum { SLOTS_0 = 0, SLOTS_MV = 1 << ISA_SLOT_MV, SLOTS_LDA = 1 << ISA_SLOT_LDA, SLOTS_ST = 1 << ISA_SLOT_ST };
 
@@ -186,12 +188,14 @@ static void lower_operands(const struct isa_op *isa, struct emu_op *op, unsigned
 /* ---- steps ---- */
 
 struct lowering {
-    struct emu_bundle *b;
+    struct emu_bundle head; // all but its arrays
+    struct emu_op ops[EMU_OPS_MAX];
     struct {
-        uint8_t when;
-        struct emu_step step;
+        uint8_t when, op;
+        emu_step_fn *fn;
     } steps[EMU_STEPS_MAX];
     unsigned n;
+    unsigned work; // bytes of the flight taken
 };
 
 static void add_step(struct lowering *l, unsigned when, emu_step_fn *fn, const struct emu_op *op)
@@ -199,9 +203,8 @@ static void add_step(struct lowering *l, unsigned when, emu_step_fn *fn, const s
     if (fn == emu_do_none || l->n == EMU_STEPS_MAX)
         return;
     l->steps[l->n].when = (uint8_t)when;
-    l->steps[l->n].step = (struct emu_step){
-        fn, (uint16_t)(op - l->b->ops),
-        (uint16_t)(offsetof(struct emu_flight, work) + op->work * sizeof(struct emu_work))};
+    l->steps[l->n].op = (uint8_t)(op - l->ops);
+    l->steps[l->n].fn = fn;
     l->n++;
 }
 
@@ -385,18 +388,38 @@ static unsigned access_bytes(const struct emu_op *op)
     }
 }
 
-static void lower_op(struct lowering *l, const struct isa_op *isa, unsigned slot)
+/* Bytes of struct emu_work that the instruction uses. */
+static unsigned work_bytes(const struct emu_op *op)
 {
-    struct emu_bundle *b = l->b;
-    struct emu_op *op = &b->ops[b->n_ops];
-    memset(op, 0, sizeof *op);
+    unsigned template = op->semantics->template;
+    if (template == EMU_MAC || template == EMU_LOOKUP)
+        return sizeof(struct emu_work);
+    unsigned out = op->out[0].bytes > op->bytes ? op->out[0].bytes : op->bytes;
+    out = template == EMU_WAIT || template == EMU_VECTOR || template == EMU_STORE ? 128 : out;
+    return (unsigned)offsetof(struct emu_work, out) + (out + 31) / 32 * 32;
+}
+
+static void note_kind(struct emu_bundle *b, const struct emu_op *op)
+{
+    b->waits |= op->semantics->template == EMU_WAIT;
+    b->partword |= op->semantics->template == EMU_PART;
+    b->unknown |= op->semantics->template == EMU_UNKNOWN;
+    b->done |= op->semantics->fn == emu_do_done;
+    b->macs += op->semantics->fn == emu_do_mac_f32 || op->semantics->fn == emu_do_mac_int;
+    for (unsigned i = 0; i < 2; i++)
+        b->sets_loop |=
+            is_scalar(&op->out[i]) && (op->out[i].at == ISA_REG_le || op->out[i].at == ISA_REG_ls);
+}
+
+static void lower_op(struct lowering *l, const struct isa_op *isa)
+{
+    struct emu_op *op = &l->ops[l->head.n_ops];
     op->semantics = emu_semantics_of(isa->insn);
     if (op->semantics->template == EMU_NOTHING)
         return;
+    l->head.n_ops++;
     op->insn = isa->insn;
-    op->address = b->address;
-    op->slot = (uint8_t)slot;
-    op->work = (uint8_t)b->n_ops++;
+    op->address = l->head.address;
     op->a = op->semantics->a;
     op->b = op->semantics->b;
     op->c = op->semantics->c;
@@ -409,14 +432,9 @@ static void lower_op(struct lowering *l, const struct isa_op *isa, unsigned slot
         op->out[0].at = (uint16_t)(op->out[0].at + op->a * 64);
         op->out[0].bytes = 64;
     }
-    b->waits |= op->semantics->template == EMU_WAIT;
-    b->partword |= op->semantics->template == EMU_PART;
-    b->unknown |= op->semantics->template == EMU_UNKNOWN;
-    b->done |= op->semantics->fn == emu_do_done;
-    b->macs += op->semantics->fn == emu_do_mac_f32 || op->semantics->fn == emu_do_mac_int;
-    for (unsigned i = 0; i < 2; i++)
-        b->sets_loop |=
-            is_scalar(&op->out[i]) && (op->out[i].at == ISA_REG_le || op->out[i].at == ISA_REG_ls);
+    op->work = (uint8_t)(l->work / 32);
+    l->work += work_bytes(op);
+    note_kind(&l->head, op);
     add_op(l, isa, op);
 }
 
@@ -480,34 +498,47 @@ static bool has_hazard(const struct isa_bundle *isa, const uint8_t *order, unsig
     return false;
 }
 
-/* Sorts the steps by place and says which cycles they are due in. */
-static void finish(struct lowering *l)
+/* Sorts the steps by place. */
+static void sort_steps(const struct lowering *l, struct emu_bundle *b, struct emu_step *steps)
 {
     static const uint8_t stage_of[] = {
 #define EMU_WHEN(name, stage) stage,
         EMU_WHEN_LIST(EMU_WHEN)
 #undef EMU_WHEN
     };
-    struct emu_bundle *b = l->b;
-    uint32_t due[12] = {0};
     unsigned n = 0;
     for (unsigned when = 0; when < EMU_WHEN_COUNT; when++) {
         b->first[when] = (uint8_t)n;
         for (unsigned i = 0; i < l->n; i++) {
-            if (l->steps[i].when == when) {
-                b->steps[n++] = l->steps[i].step;
-                due[stage_of[when]] |= 1u << when;
-            }
+            if (l->steps[i].when != when)
+                continue;
+            const struct emu_op *op = &b->ops[l->steps[i].op];
+            steps[n++] =
+                (struct emu_step){l->steps[i].fn, (uint16_t)((const char *)op - (const char *)b),
+                                  (uint16_t)(op->work * 32)};
+            b->last = stage_of[when] > b->last ? stage_of[when] : b->last;
         }
     }
     b->first[EMU_WHEN_COUNT] = (uint8_t)n;
-    b->now = due[1];
-    for (unsigned stage = 2; stage < 12; stage++) {
-        if (due[stage]) {
-            b->due[b->n_due].ahead = (uint8_t)(stage - 1);
-            b->due[b->n_due++].places = due[stage];
-        }
-    }
+}
+
+/* The block: head, ops, steps, the decoded instruction set's view. */
+static struct emu_bundle *build(const struct lowering *l, const struct isa_bundle *isa)
+{
+    size_t ops = sizeof(struct emu_bundle) + l->head.n_ops * sizeof(struct emu_op);
+    size_t steps = (ops + 15) / 16 * 16 + l->n * sizeof(struct emu_step);
+    char *block = mem_alloc(1, steps + sizeof *isa);
+    if (!block)
+        return NULL;
+    struct emu_bundle *b = (struct emu_bundle *)(void *)block;
+    struct emu_step *list = (struct emu_step *)(void *)(block + (ops + 15) / 16 * 16);
+    *b = l->head;
+    memcpy(b->ops, l->ops, l->head.n_ops * sizeof(struct emu_op));
+    memcpy(block + steps, isa, sizeof *isa);
+    b->steps = list;
+    b->isa = (const struct isa_bundle *)(void *)(block + steps);
+    sort_steps(l, b, list);
+    return b;
 }
 
 /* Slots in the order their steps of E1 run: readers tend to come before writers. */
@@ -523,14 +554,17 @@ static unsigned slot_order(const struct isa_bundle *isa, uint8_t order[ISA_SLOT_
     return n;
 }
 
-void emu_lower(struct emu_bundle *b)
+struct emu_bundle *emu_lower(const struct isa_bundle *isa, uint32_t address)
 {
-    struct lowering l = {.b = b};
+    struct lowering l;
     uint8_t order[ISA_SLOT_COUNT];
-    unsigned n = slot_order(&b->isa, order);
-    b->hazard = has_hazard(&b->isa, order, n);
+    unsigned n = slot_order(isa, order);
+    memset(&l, 0, sizeof l);
+    l.head.address = address;
+    l.head.after = address + isa->size;
     for (unsigned i = 0; i < n; i++)
-        lower_op(&l, &b->isa.op[order[i]], order[i]);
-    finish(&l);
-    b->special = b->unknown || b->waits || b->sets_loop || b->hazard;
+        lower_op(&l, &isa->op[order[i]]);
+    l.head.hazard = has_hazard(isa, order, n);
+    l.head.special = l.head.unknown || l.head.waits || l.head.sets_loop || l.head.hazard;
+    return build(&l, isa);
 }

@@ -344,7 +344,7 @@ void emu_do_srs(struct emu_core *c, const struct emu_op *op, struct emu_work *w)
             emu_srs(lane(in, i, op->a, true), shift, op->b, is_signed, saturate, mode, &overflow);
         set_lane(w->out.u8, i, op->b, (uint64_t)x);
     }
-    w->x[5] = overflow;
+    w->mask = overflow;
 }
 
 /* a: bits of the source's lanes, b: of the accumulator's. */
@@ -381,7 +381,7 @@ void emu_do_load_ups(struct emu_core *c, const struct emu_op *op, struct emu_wor
 {
     uint8_t in[32];
     memcpy(in, w->out.u8, sizeof in);
-    w->x[5] = upshift(c, op, &w->out, in, w->x[0], w->x[1]);
+    w->mask = upshift(c, op, &w->out, in, w->x[0], w->x[1]);
 }
 
 /* a: bits of the source's lanes, b: of the result's. */

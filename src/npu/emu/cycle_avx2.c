@@ -1,0 +1,3 @@
+/* The loop over cycles with AVX2. */
+#define RUN emu_run_avx2
+#include "npu/emu/cycle_kernels.h"
