@@ -3,7 +3,7 @@
 #include "cpu/simd_avx2.h"
 
 enum { GEMM_NV = 2 };
-#include "cpu/dot_avx512vnni256.h"
+#include "cpu/dot_vpdpbusd.h"
 #include "cpu/gemm_dot_impl.h"
 #include "cpu/pack_impl.h"
 

@@ -1,6 +1,6 @@
 /* Peak loops, avx512vnni. */
 #include "cpu/simd_avx512.h"
-#include "cpu/dot_avx512vnni.h"
+#include "cpu/dot_vpdpbusd.h"
 #define PEAK_DOT
 #include "check/peak_impl.h"
 #include "check/peak.h"

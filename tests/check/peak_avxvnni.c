@@ -1,6 +1,7 @@
 /* Peak loops, avxvnni. */
 #include "cpu/simd_avx2.h"
-#include "cpu/dot_avxvnni.h"
+#define VPDPBUSD_VEX
+#include "cpu/dot_vpdpbusd.h"
 #define PEAK_DOT
 #include "check/peak_impl.h"
 #include "check/peak.h"
