@@ -9,6 +9,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "model/vocab.h"
+
 struct known_model {
     int width, n_audio_layer, n_text_layer, n_text_head, n_mels;
     bool multilingual;
@@ -82,7 +84,7 @@ void align_default(struct model *m)
             m->align_heads[m->n_align_heads++] = (struct model_align_head){layer, h};
 }
 
-void align_from_json(struct model *m, const struct json_t *pairs)
+static void take_pairs(struct model *m, const json_t *pairs)
 {
     int n = 0;
     size_t size = json_array_size(pairs);
@@ -98,4 +100,15 @@ void align_from_json(struct model *m, const struct json_t *pairs)
         m->align_heads[n++] = (struct model_align_head){(int)layer, (int)head};
     }
     m->n_align_heads = n;
+}
+
+int align_read_config(struct model *m, const struct blob *file, struct sotto_diag *diag)
+{
+    int err = 0;
+    if (file->data) {
+        json_t *root = vocab_parse_json(file, &err, diag);
+        take_pairs(m, json_object_get(root, "alignment_heads"));
+        json_decref(root);
+    }
+    return err;
 }

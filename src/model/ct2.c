@@ -6,7 +6,6 @@
  */
 #include "model/reader.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -326,24 +325,9 @@ static int read_vocabulary(struct model *m, const struct ct2_files *f, struct so
             "%s: there is no vocabulary.json, vocabulary.txt or tokenizer.json beside it",
             f->model.name);
     }
-    if (!err && vocab_resize(&v, m->shape.n_vocab))
-        err = diag_set(diag, SOTTO_ENOMEM, file->name, "%s: out of memory", file->name);
     if (!err)
-        err = tokenizer_open(&m->tokenizer, v.tokens, v.n, file->name, diag);
+        err = vocab_give(&v, m, file, diag);
     vocab_fini(&v);
-    if (!err)
-        m->multilingual = tokenizer_multilingual(m->tokenizer);
-    return err;
-}
-
-static int read_config(struct model *m, const struct blob *file, struct sotto_diag *diag)
-{
-    int err = 0;
-    if (file->data) {
-        json_t *root = vocab_parse_json(file, &err, diag);
-        align_from_json(m, json_object_get(root, "alignment_heads"));
-        json_decref(root);
-    }
     return err;
 }
 
@@ -370,7 +354,7 @@ int ct2_read(struct model *m, const struct ct2_files *files, struct sotto_diag *
     if (!err)
         err = read_vocabulary(m, files, diag);
     if (!err)
-        err = read_config(m, &files->config, diag);
+        err = align_read_config(m, &files->config, diag);
     if (!err)
         align_default(m);
     return err;

@@ -134,10 +134,8 @@ static int read_vocabulary(struct reader *r)
     struct vocab v = {0};
     int err = read_tokens(r, &v);
     if (!err)
-        err = tokenizer_open(&r->m->tokenizer, v.tokens, v.n, r->file->name, r->diag);
+        err = vocab_give(&v, r->m, r->file, r->diag);
     vocab_fini(&v);
-    if (!err)
-        r->m->multilingual = tokenizer_multilingual(r->m->tokenizer);
     return err;
 }
 

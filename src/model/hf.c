@@ -63,17 +63,6 @@ static int read_config(struct model *m, const struct blob *file, struct sotto_di
     return err;
 }
 
-static int read_generation_config(struct model *m, const struct blob *file, struct sotto_diag *diag)
-{
-    int err = 0;
-    if (file->data) {
-        json_t *root = vocab_parse_json(file, &err, diag);
-        align_from_json(m, json_object_get(root, "alignment_heads"));
-        json_decref(root);
-    }
-    return err;
-}
-
 /* ---- tokens ---------------------------------------------------------------------------------- */
 
 static int read_vocabulary(struct model *m, const struct hf_files *f, struct sotto_diag *diag)
@@ -90,13 +79,9 @@ static int read_vocabulary(struct model *m, const struct hf_files *f, struct sot
                         "%s: there is no vocab.json or tokenizer.json beside it", f->config.name);
     if (!err && f->vocab.data && f->added_tokens.data)
         err = vocab_read_object(&v, &f->added_tokens, diag);
-    if (!err && vocab_resize(&v, m->shape.n_vocab))
-        err = diag_set(diag, SOTTO_ENOMEM, file->name, "%s: out of memory", file->name);
     if (!err)
-        err = tokenizer_open(&m->tokenizer, v.tokens, v.n, file->name, diag);
+        err = vocab_give(&v, m, file, diag);
     vocab_fini(&v);
-    if (!err)
-        m->multilingual = tokenizer_multilingual(m->tokenizer);
     return err;
 }
 
@@ -127,7 +112,7 @@ int hf_read(struct model *m, const struct hf_files *files, struct sotto_diag *di
     if (!err)
         err = read_vocabulary(m, files, diag);
     if (!err)
-        err = read_generation_config(m, &files->generation_config, diag);
+        err = align_read_config(m, &files->generation_config, diag);
     if (!err)
         align_default(m);
     return err;

@@ -67,9 +67,9 @@ int model_own(struct model *m, void *memory);
 
 /* ---- alignment heads ---- */
 
-struct json_t;
-/* Takes the pairs [[layer, head], ...] if they fit the model, else leaves n_align_heads 0. */
-void align_from_json(struct model *m, const struct json_t *pairs);
+/* Takes the pairs "alignment_heads": [[layer, head], ...] of a JSON file (which may be absent) if they
+ * fit the model, else leaves n_align_heads 0. Errors: MODEL (not JSON), NOMEM. */
+int align_read_config(struct model *m, const struct blob *file, struct sotto_diag *diag);
 /* If there are none yet: those of the published model of this shape, or the default. */
 void align_default(struct model *m);
 

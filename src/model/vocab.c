@@ -74,6 +74,16 @@ int vocab_resize(struct vocab *v, int n)
     return 0;
 }
 
+int vocab_give(struct vocab *v, struct model *m, const struct blob *file, struct sotto_diag *diag)
+{
+    if (vocab_resize(v, m->shape.n_vocab))
+        return diag_set(diag, SOTTO_ENOMEM, file->name, "%s: out of memory", file->name);
+    int err = tokenizer_open(&m->tokenizer, v->tokens, v->n, file->name, diag);
+    if (!err)
+        m->multilingual = tokenizer_multilingual(m->tokenizer);
+    return err;
+}
+
 int vocab_set(struct vocab *v, int64_t id, const char *bytes, size_t size)
 {
     if (id < 0 || id >= MAX_TOKENS || size > INT32_MAX)

@@ -35,6 +35,8 @@ int vocab_read_tokenizer(struct vocab *v, const struct blob *file, struct sotto_
 
 /* Makes the list `n` long: cuts it or adds nameless tokens. 0 or ENOMEM. */
 int vocab_resize(struct vocab *v, int n);
+/* Makes the model's tokenizer, of as many tokens as its shape says. `file`: for messages. */
+int vocab_give(struct vocab *v, struct model *m, const struct blob *file, struct sotto_diag *diag);
 
 /* Parses JSON; the result is released with json_decref. NULL with EMODEL or ENOMEM in `*err`. */
 struct json_t *vocab_parse_json(const struct blob *file, int *err, struct sotto_diag *diag);
