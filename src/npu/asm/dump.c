@@ -56,7 +56,7 @@ static void put_other_symbols(struct dumper *d)
         if (s->section == NPU_SECTION_ABSOLUTE) {
             put_binding(d, i);
             put(d, "\t.set\t%s, 0x%x\n", d->names[i], s->value);
-        } else if (s->section == NPU_SECTION_COMMON) {
+        } else if (s->section == NPU_SECTION_COMMON && s->size <= 1u << 20 && s->value <= 65536) {
             put(d, "\t.comm\t%s, %u, %u\n", d->names[i], s->size, s->value ? s->value : 1);
         } else if (s->section == NPU_SECTION_UNDEFINED) {
             put_binding(d, i);
@@ -115,11 +115,13 @@ static void put_sum(struct dumper *d, const char *name, int32_t addend)
     }
 }
 
-static void put_reloc(struct dumper *d, const struct npu_reloc *r, uint32_t at)
+static void put_reloc(struct dumper *d, const struct npu_section *s, const struct npu_reloc *r,
+                      uint32_t at)
 {
     int32_t addend;
     const char *name = dump_reloc_name(d, r, &addend);
-    if ((r->symbol && !name) || !isa_reloc(r->type)) {
+    const struct isa_reloc *form = isa_reloc(r->type);
+    if ((r->symbol && !name) || !form || form->bytes > s->size - r->offset) {
         put(d, "\t// left out: relocation %u against symbol %u\n", r->type, r->symbol);
         return;
     }
@@ -136,7 +138,7 @@ static void put_reloc(struct dumper *d, const struct npu_reloc *r, uint32_t at)
 static void put_relocs(struct dumper *d, const struct npu_section *s, uint32_t at, uint32_t n)
 {
     for (uint32_t i = first_reloc(s, at); i < s->n_relocs && s->relocs[i].offset - at < n; i++) {
-        put_reloc(d, &s->relocs[i], at);
+        put_reloc(d, s, &s->relocs[i], at);
     }
 }
 
@@ -226,7 +228,7 @@ static void put_data(struct dumper *d, const struct npu_section *s, uint32_t fro
             i++;
         } else {
             for (; i < s->n_relocs && s->relocs[i].offset == from; i++) {
-                put_reloc(d, &s->relocs[i], from);
+                put_reloc(d, s, &s->relocs[i], from);
             }
         }
     }
@@ -257,7 +259,7 @@ static void find_relocs(struct dumper *d, const struct npu_section *s, uint32_t 
             o->names[slot] = name;
             o->addends[slot] = addend;
         } else {
-            put_reloc(d, r, at);
+            put_reloc(d, s, r, at);
         }
     }
 }

@@ -86,25 +86,20 @@ static bool is_printable(const char *name)
             return false;
         }
     }
-    return name[0] != 0;
+    return name[0] != 0 && strcmp(name, ".") != 0;
 }
 
-static const char *printed_name(struct dumper *d, const char *name, uint32_t number, bool numbered)
+/* The name as the assembler reads it, then suffix; NULL: out of memory. */
+static const char *printed_name(struct dumper *d, const char *name, const char *suffix,
+                                uint32_t number)
 {
-    char suffix[16] = "";
-    bool simple = is_simple(name);
-    if (numbered) {
-        snprintf(suffix, sizeof suffix, ".%u", number);
-    }
-    size_t size = strlen(name) + sizeof suffix + 16;
+    bool printable = is_printable(name), simple = is_simple(name);
+    size_t size = strlen(name) + strlen(suffix) + 32;
     char *text = npu_image_alloc(d->memory, size, 1);
-    if (!text) {
-        return NULL;
-    }
-    if (is_printable(name)) {
+    if (text && printable) {
         snprintf(text, size, "%s%s%s%s", simple ? "" : "\"", name, suffix, simple ? "" : "\"");
-    } else {
-        snprintf(text, size, ".Lsymbol%u", number);
+    } else if (text) {
+        snprintf(text, size, ".Lsymbol%u%s", number, suffix);
     }
     return text;
 }
@@ -130,6 +125,44 @@ static int by_name(const void *a, const void *b)
     return order ? order : (x->number < y->number ? -1 : x->number > y->number);
 }
 
+/* Is there a symbol of this printed name that keeps it? */
+static bool is_taken(const struct named *all, uint32_t n, const char *printed)
+{
+    size_t length = strlen(printed);
+    bool quoted = printed[0] == '"';
+    uint32_t low = 0, high = n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const char *name = all[middle].name;
+        int order = quoted ? strncmp(name, printed + 1, length - 2) : strcmp(name, printed);
+        order = order == 0 && quoted && name[length - 2] ? 1 : order;
+        if (order == 0) {
+            return true;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return false;
+}
+
+/* A name of its own for a symbol that cannot keep the one it has: what is added ends with the symbol's
+ * number, so no two made names are the same. */
+static const char *made_name(struct dumper *d, const struct named *all, uint32_t n,
+                             const struct named *symbol)
+{
+    char suffix[128] = "";
+    size_t used = 0;
+    const char *name;
+    do {
+        used += (size_t)snprintf(suffix + used, sizeof suffix - used, ".%u", symbol->number);
+        name = printed_name(d, symbol->name, suffix, symbol->number);
+    } while (name && used < 100 && is_taken(all, n, name));
+    return name;
+}
+
 static int name_symbols(struct dumper *d)
 {
     uint32_t n = d->image->n_symbols, n_named = 0;
@@ -146,8 +179,10 @@ static int name_symbols(struct dumper *d)
     }
     qsort(all, n_named, sizeof *all, by_name);
     for (uint32_t i = 0; i < n_named; i++) {
-        bool same = i && strcmp(all[i].name, all[i - 1].name) == 0;
-        d->names[all[i].number] = printed_name(d, all[i].name, all[i].number, same);
+        bool keeps = (i == 0 || strcmp(all[i].name, all[i - 1].name) != 0) &&
+                     is_printable(all[i].name) && strncmp(all[i].name, ".Ldump", 6) != 0;
+        d->names[all[i].number] =
+            keeps ? printed_name(d, all[i].name, "", 0) : made_name(d, all, n_named, &all[i]);
         if (!d->names[all[i].number]) {
             return SOTTO_ENOMEM;
         }
@@ -157,7 +192,7 @@ static int name_symbols(struct dumper *d)
 
 const char *dump_printed_name(struct dumper *d, const char *name, uint32_t number)
 {
-    return printed_name(d, name, number, false);
+    return printed_name(d, name, "", number);
 }
 
 /* ---- labels ---- */

@@ -51,10 +51,12 @@ static void finish_sizes(struct finish *f)
 static int put_value(struct finish *f, const struct asm_fixup *x, int64_t value)
 {
     struct asm_section *s = &f->a->sections[x->section];
-    int64_t min = x->size == 8 ? INT64_MIN : -((int64_t)1 << (8 * x->size - 1));
-    int64_t max = x->size == 8 ? INT64_MAX : ((int64_t)1 << 8 * x->size) - 1;
+    int64_t min = INT64_MIN, max = INT64_MAX;
     if (x->reloc >= 0) {
         isa_reloc_range((unsigned)x->reloc, &min, &max);
+    } else if (x->size < 8) {
+        min = -((int64_t)1 << (8 * x->size - 1));
+        max = ((int64_t)1 << 8 * x->size) - 1;
     }
     if (value < min || value > max) {
         return asm_error_at(f->a, x->line, x->column,

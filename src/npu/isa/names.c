@@ -57,7 +57,8 @@ bool isa_reg_in(unsigned class_id, int reg)
 
 static bool same(const char *name, const char *text, size_t length)
 {
-    return strlen(name) == length && memcmp(name, text, length) == 0;
+    return length && name[0] == text[0] && strlen(name) == length &&
+           memcmp(name, text, length) == 0;
 }
 
 int isa_reg_find(unsigned class_id, const char *text, size_t length)
@@ -84,7 +85,8 @@ int isa_insn_find(const char *mnemonic, size_t length, int after)
 {
     for (int i = after < 0 ? 0 : after + 1; i < ISA_INSN_COUNT; i++) {
         const char *text = isa_insn((unsigned)i)->text;
-        if (strcspn(text, " ") == length && memcmp(text, mnemonic, length) == 0) {
+        if (length && text[0] == mnemonic[0] && strcspn(text, " ") == length &&
+            memcmp(text, mnemonic, length) == 0) {
             return i;
         }
     }
