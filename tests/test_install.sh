@@ -28,6 +28,7 @@ result "make install" $?
 list >"$dir/files"
 diff - "$dir/files" >"$dir/log" <<END
 ./usr/bin/sotto
+./usr/bin/sotto-npu
 ./usr/include/sotto.h
 ./usr/lib/libsotto.a
 ./usr/lib/libsotto.so
