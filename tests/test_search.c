@@ -186,6 +186,43 @@ static void speech(const int32_t *t, int n, float *logits)
         assert_int_equal(t[7], sp->timestamp_begin + 50);
 }
 
+/* After everything the end is likeliest, then a timestamp, then a; after a timestamp and a, the end. */
+static void reluctant(const int32_t *t, int n, float *logits)
+{
+    nothing(logits);
+    logits[sp->eot] = 5;
+    logits[sp->timestamp_begin + 10] = 3;
+    logits[A] = n < 7 ? 1.0f : -INFINITY;
+    (void)t;
+}
+
+/* Tokens given are text of the window: the end does not follow at once, nor a third timestamp; they
+ * are not part of the result, its sum or its mean. */
+static void test_given(void **state)
+{
+    (void)state;
+    struct search_params p = greedy();
+    int32_t t0 = sp->timestamp_begin, tokens[6];
+
+    memcpy(tokens, prompt(), 3 * sizeof *tokens);
+    tokens[3] = B;
+    tokens[4] = tokens[5] = t0 + 10;
+    p.n_given = 3;
+    for (int beams = 1; beams <= 2; beams++) {
+        p.beam_size = beams;
+        struct outcome o = decode(reluctant, &p, tokens, 6, 0);
+        assert_tokens(&o, (int32_t[]){A}, 1);
+        assert_close(o.avg, o.sum / 2, 1e-9);
+    }
+    p.n_given = 7;
+    struct search *s = NULL;
+    int slots[SLOTS] = {0};
+    assert_error(search_open(&s, tok, CTX, n_vocab, &p, tokens, 6, 0, slots), SOTTO_EINVAL, NULL);
+    p.n_given = 3;
+    p.sample_len = 3; // all used up
+    assert_error(search_open(&s, tok, CTX, n_vocab, &p, tokens, 6, 0, slots), SOTTO_EINVAL, NULL);
+}
+
 static void test_greedy_by_hand(void **state)
 {
     (void)state;
@@ -750,6 +787,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_greedy_by_hand),
+        cmocka_unit_test(test_given),
         cmocka_unit_test(test_no_speech_position),
         cmocka_unit_test(test_beams_and_length_penalty_by_hand),
         cmocka_unit_test(test_equal_scores),

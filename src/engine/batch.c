@@ -201,7 +201,7 @@ int batch_start_sequence(const struct batch *b, int language, int32_t *dst)
     return n;
 }
 
-/* [<|startofprev|> previous] <|startoftranscript|> [language task] [<|notimestamps|>] [prefix].
+/* [<|startofprev|> previous] <|startoftranscript|> [language task] [<|notimestamps|>] [prefix] [given].
  * Returns the length; `*sot_index` is where the start token stands. */
 static int build_prompt(const struct batch *b, const struct job *job, int *sot_index)
 {
@@ -221,7 +221,8 @@ static int build_prompt(const struct batch *b, const struct job *job, int *sot_i
         p[n++] = s->no_timestamps;
     if (job->use_prefix)
         n += push_tail(p + n, c->prefix.ids, c->prefix.n, half - 8);
-    return n;
+    config_copy_ids(p + n, job->given, job->n_given);
+    return n + job->n_given;
 }
 
 /* Starts the job at its present temperature, if slots are free; otherwise it waits. */
@@ -231,6 +232,7 @@ static int start_search(struct batch *b, struct job *job)
     struct search_params p = config_search(b->config, temperature, job->number);
 
     p.ops = net_ops(b->net);
+    p.n_given = job->n_given;
     if (!claim_slots(b, job, search_n_slots(&p)))
         return 0;
     int sot_index;
@@ -330,8 +332,9 @@ static int finish_search(struct batch *b, struct job *job)
     release_slots(b, job);
     if (err)
         return err;
-    bool last = job->temperature_index + 1 >= b->config->n_temperatures;
-    if (!last && needs_fallback(b->config, job)) {
+    bool last = job->n_given || job->temperature_index + 1 >= b->config->n_temperatures;
+    job->unsure = needs_fallback(b->config, job);
+    if (!last && job->unsure) {
         job->temperature_index++;
         job->n_fallbacks++;
         return start_search(b, job);

@@ -17,15 +17,18 @@ struct job {
     int n_previous;
     bool use_prefix;         // the option's prefix begins this window
     int language;            // index of the language table
+    const int32_t *given;    // tokens read before, to go on from: tried once, without fallback
+    int n_given;
     uint64_t number;         // of the window, for the sampler's seed
     void *user;
 
     /* Result, once done. */
-    int32_t *tokens;         // owned by the job: job_fini
+    int32_t *tokens;         // owned by the job: job_fini; without those given
     int n_tokens;
     float temperature, avg_logprob, no_speech_prob, compression_ratio;
     int n_fallbacks;         // temperatures tried before this one
     bool silence;            // the no-speech rule says that nothing was said
+    bool unsure;             // the checks failed at the last temperature too
 
     /* Private to batch.c. */
     struct search *search;

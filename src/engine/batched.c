@@ -12,7 +12,7 @@
 #include "engine/transcriber.h"
 #include "engine/windows.h"
 
-/* A rest of speech longer than this is decoded again rather than lost. */
+/* A rest of speech longer than this is not left unread. */
 static const double tail_min_s = 1.5;
 /* And only when the text got on by this much: rests of rests must come to an end. */
 static const double progress_min_s = 1.0;
@@ -26,6 +26,9 @@ struct item {
     struct net_window *keys;    // of the batch's pool; NULL once decoded
     struct window window;       // where its sound is from
     double offset_s;            // window time at which this item's sound begins (tails: > 0)
+    struct job read;            // what was read before, while the job asks for more
+    int32_t *given;             // its tokens and the time to go on from; NULL: not asked
+    bool stuck;                 // asking did not help
     float *audio;               // owned: its sound, until decoded
     size_t n_audio;
     struct segment_list segments;
@@ -90,6 +93,8 @@ static void item_free(struct batched *b, struct item *it)
 {
     give_keys(b, it);
     job_fini(&it->job);
+    job_fini(&it->read);
+    mem_free(it->given);
     mem_free(it->audio);
     segment_list_fini(&it->segments);
     mem_free(it);
@@ -286,8 +291,96 @@ static bool has_tail(const struct item *it, double text_end, double duration_s)
     return text_end >= progress_min_s && rest_s >= tail_min_s;
 }
 
+/* The tokens up to the end of the last text, and its time once more, as the beginning of the next
+ * segment: <|20.00|> text <|23.00|> -> <|20.00|> text <|23.00|><|23.00|>. False: cannot be made. */
+static bool tokens_to_give(const struct batched *b, const struct item *it, double text_end, int *n)
+{
+    const struct model *m = b->t->model->model;
+    const struct config *c = b->t->config;
+    const int32_t *tokens = it->job.tokens;
+    int32_t end = tokenizer_special(m->tokenizer)->timestamp_begin + (int32_t)lrint(text_end / 0.02);
+    int room = m->shape.n_text_ctx / 2 - 32; // a few words more
+
+    for (*n = it->job.n_tokens; *n > 0 && tokens[*n - 1] != end;)
+        --*n;
+    if (*n < 2 || *n + 1 > room || c->opt.without_timestamps)
+        return false;
+    if (tokens[*n - 2] == end)
+        --*n; // the next segment had been begun
+    return it->job.n_previous + c->prefix.n + *n + 32 <= m->shape.n_text_ctx;
+}
+
+/* Has the window's speech been left unread from `text_end` on, the decoder is asked once more, with
+ * what it said so far and the time to go on from. That costs no encoding, unlike a tail. */
+static int ask_more(struct batched *b, struct item *it, double text_end, bool *asked)
+{
+    int n;
+
+    *asked = !it->stuck && tokens_to_give(b, it, text_end, &n);
+    if (!*asked)
+        return 0;
+    mem_free(it->given);
+    it->given = mem_alloc((size_t)n + 1, sizeof *it->given);
+    if (!it->given)
+        return SOTTO_ENOMEM;
+    memcpy(it->given, it->job.tokens, (size_t)n * sizeof *it->given);
+    it->given[n] = it->given[n - 1];
+    b->t->stats.n_fallbacks += it->job.n_fallbacks;
+    job_fini(&it->read);
+    it->read = it->job;
+    it->job.given = it->given;
+    it->job.n_given = n + 1;
+    return batch_add(b->batch, &it->job);
+}
+
+/* Does the answer get on, as far as its last token tells? */
+static bool gets_on(const struct batched *b, const struct item *it)
+{
+    const struct job *job = &it->job;
+    int32_t begin = tokenizer_special(b->t->model->model->tokenizer)->timestamp_begin;
+    int32_t from = it->given[job->n_given - 1];
+
+    if (job->unsure || job->silence || job->n_tokens == 0)
+        return false;
+    int32_t last = job->tokens[job->n_tokens - 1];
+    return last < begin || 0.02 * (last - from) >= progress_min_s;
+}
+
+/* The job's answer behind what had been read; or, if it does not help, only that. */
+static int join_answer(const struct batched *b, struct item *it)
+{
+    struct job *job = &it->job, *read = &it->read;
+    int n = job->n_given, m = job->n_tokens;
+
+    if (!gets_on(b, it)) {
+        it->stuck = true;
+        job_fini(job);
+        *job = *read;
+        *read = (struct job){0};
+        return 0;
+    }
+    int32_t *all = mem_alloc((size_t)n + (size_t)m, sizeof *all);
+    if (!all)
+        return SOTTO_ENOMEM;
+    memcpy(all, it->given, (size_t)n * sizeof *all);
+    memcpy(all + n, job->tokens, (size_t)m * sizeof *all);
+    mem_free(job->tokens);
+    job->tokens = all;
+    job->n_tokens = n + m;
+    job->n_given = 0;
+    job->avg_logprob = (read->avg_logprob * (float)n + job->avg_logprob * (float)m) / (float)(n + m);
+    job->temperature = fmaxf(job->temperature, read->temperature);
+    job->compression_ratio = fmaxf(job->compression_ratio, read->compression_ratio);
+    return 0;
+}
+
 static int finish_item(struct batched *b, struct item *it)
 {
+    bool asked = false;
+    int err = it->job.n_given ? join_answer(b, it) : 0;
+
+    if (err)
+        return err;
     double duration_s = (double)it->n_audio / AUDIO_RATE;
     struct segments_window w = {
         .tokens = it->job.tokens,
@@ -297,13 +390,17 @@ static int finish_item(struct batched *b, struct item *it)
         .keep_tail = true,
     };
     struct segments_end end;
-    int err = 0;
 
+    segment_list_truncate(&it->segments, 0);
     if (!it->job.silence)
         err = segments_cut(&it->segments, b->t->model->model->tokenizer, &w, &end);
     double text_end = err ? 0 : text_end_s(it);
-    if (!err && has_tail(it, text_end, duration_s))
+    if (!err && has_tail(it, text_end, duration_s)) {
+        err = ask_more(b, it, text_end, &asked);
+        if (err || asked)
+            return err;
         err = add_tail(b, it, text_end);
+    }
     if (!err && b->timing.words && it->segments.n > 0)
         err = time_words(b, it, duration_s);
     if (!err)

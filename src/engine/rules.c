@@ -54,6 +54,7 @@ int rules_init(struct rules *r, const struct tokenizer *tok, const struct rules_
     r->eot = s->eot;
     r->no_speech = s->no_speech < p->n_vocab ? s->no_speech : -1;
     r->max_initial_timestamp = p->max_initial_timestamp;
+    r->n_given = p->n_given;
     if (!p->without_timestamps && s->timestamp_begin >= 0 && s->timestamp_begin < p->n_vocab) {
         int left = p->n_vocab - s->timestamp_begin;
         r->timestamp_begin = s->timestamp_begin;
@@ -180,7 +181,7 @@ void rules_apply(const struct rules *r, float *logits, const int32_t *seq, int n
     bool timestamps = r->timestamp_begin < r->timestamp_end;
 
     mask_ids(logits, r->masked, r->n_masked);
-    if (n_seq == 0)
+    if (n_seq == r->n_given)
         mask_ids(logits, r->blank, r->n_blank);
     row->logits = logits;
     if (timestamps) {

@@ -19,6 +19,7 @@ struct rules_params {
     bool suppress_blank;
     const int32_t *suppress; // besides the special tokens; ids out of range are ignored
     int n_suppress;
+    int n_given; // first tokens of every sequence, which were not chosen but given
     const struct ops *ops; // logsumexp_f32 is used
 };
 
@@ -30,7 +31,7 @@ struct rules {
     int32_t *masked; // ids never decoded, sorted
     int n_masked;
     int32_t blank[8]; // ids not decoded first: " " and end of text
-    int n_blank;
+    int n_blank, n_given;
     float (*logsumexp)(const float *x, size_t n, int *argmax);
 };
 

@@ -20,7 +20,7 @@
 static const float no_token_logprob = -1000.0f;
 
 struct hypothesis {
-    int32_t *tokens; // decoded, without end of text; room for `room`
+    int32_t *tokens; // given and decoded, without end of text
     int n;
     float sum; // of log probabilities, fp32 as in the reference
     int slot;
@@ -79,6 +79,7 @@ static int open_rules(struct search *s, const struct tokenizer *tok)
         .suppress_blank = p->suppress_blank,
         .suppress = p->suppress,
         .n_suppress = p->n_suppress,
+        .n_given = s->params.n_given,
         .ops = &s->ops,
     };
     return rules_init(&s->rules, tok, &rp);
@@ -87,7 +88,8 @@ static int open_rules(struct search *s, const struct tokenizer *tok)
 static int open_hypotheses(struct search *s)
 {
     int n_sets = is_beam(&s->params) ? 2 : 1;
-    size_t room = (size_t)s->max_steps;
+    size_t room = (size_t)(s->params.n_given + s->max_steps);
+    const int32_t *given = s->prompt + s->n_prompt - s->params.n_given;
 
     s->token_room = mem_alloc((size_t)(n_sets * s->n_slots + 1), room * sizeof *s->token_room);
     if (!s->token_room)
@@ -96,6 +98,8 @@ static int open_hypotheses(struct search *s)
     s->best.tokens = tokens;
     for (int i = 0; i < s->n_slots; i++) {
         s->live[i].tokens = tokens += room;
+        memcpy(tokens, given, (size_t)s->params.n_given * sizeof *given);
+        s->live[i].n = s->params.n_given;
         s->live[i].slot = s->slots[i];
         sampler_seed(&s->live[i].sampler, s->params.seed, (uint64_t)i);
         if (n_sets == 2)
@@ -122,9 +126,10 @@ static int plan(struct search *s)
     s->max_finished = max_finished < 1e6 ? (int)max_finished : 1000000;
     /* The sequence may grow one past the decoder's positions: the last token is not fed. */
     s->max_steps = p->sample_len > 0 ? p->sample_len : s->n_text_ctx / 2;
+    s->max_steps -= s->params.n_given;
     int left = s->n_text_ctx + 1 - s->n_prompt;
     s->max_steps = s->max_steps < left ? s->max_steps : left;
-    return 0;
+    return s->max_steps > 0 ? 0 : SOTTO_EINVAL;
 }
 
 int search_open(struct search **out, const struct tokenizer *tok, int n_text_ctx, int n_vocab,
@@ -133,7 +138,8 @@ int search_open(struct search **out, const struct tokenizer *tok, int n_text_ctx
 {
     int n_slots = search_n_slots(params);
     if (n_prompt < 1 || n_prompt > n_text_ctx || sot_index >= n_prompt || n_vocab < 1 ||
-        n_slots > SEARCH_MAX_SLOTS)
+        n_slots > SEARCH_MAX_SLOTS || params->n_given < 0 ||
+        params->n_given > n_prompt)
         return SOTTO_EINVAL;
     struct search *s = mem_calloc(1, sizeof *s);
     if (!s)
@@ -243,7 +249,7 @@ static double rank_score(const struct search *s, int n_tokens, float sum)
 /* A sequence that may win; the first of equals does. */
 static void consider(struct search *s, const struct hypothesis *h, float sum)
 {
-    double score = rank_score(s, h->n, sum);
+    double score = rank_score(s, h->n - s->params.n_given, sum);
 
     if (s->has_best && !(score > s->best_score))
         return;
@@ -477,10 +483,10 @@ void search_get_result(const struct search *s, struct search_result *out)
 {
     assert(s->done && s->has_best);
     *out = (struct search_result){
-        .tokens = s->best.tokens,
-        .n_tokens = s->best.n,
+        .tokens = s->best.tokens + s->params.n_given,
+        .n_tokens = s->best.n - s->params.n_given,
         .sum_logprob = s->best.sum,
-        .avg_logprob = (double)s->best.sum / (s->best.n + 1),
+        .avg_logprob = (double)s->best.sum / (s->best.n - s->params.n_given + 1),
         .no_speech_prob = s->no_speech_prob,
     };
 }

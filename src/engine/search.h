@@ -20,7 +20,8 @@ struct search_params {
     double patience;       // of beams; 0: 1.0
     double length_penalty; // < 0: mean log probability
     uint64_t seed;         // of the sampler, combined with the window's number by the caller
-    int sample_len;        // most tokens to decode; 0: n_text_ctx / 2
+    int sample_len;        // most tokens to decode, with those given; 0: n_text_ctx / 2
+    int n_given;           // last tokens of the prompt that are text of this window for the rules
     bool without_timestamps;
     double max_initial_timestamp_s; // <= 0: no limit, as in openai/whisper
     bool suppress_blank;
