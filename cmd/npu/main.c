@@ -37,6 +37,16 @@ static const struct command {
      "\n"
      "  -o, --output FILE      write there instead of standard output\n"
      "  --lines                name the source line of each bundle, where it is known\n"},
+    {"sched", npu_cmd_sched, "linear assembly to scheduled assembly",
+     "Usage: sotto-npu sched IN.lin [-o OUT.s] [--report] [--unscheduled]\n"
+     "\n"
+     "Chooses registers, slots and cycles, pipelines loops, and compares the result with the\n"
+     "source before it is written. The language is described in docs/npu-sched.md.\n"
+     "\n"
+     "  -o, --output FILE      write there instead of standard output\n"
+     "  --report               print each loop's interval, what bounds it, slots and registers\n"
+     "  --unscheduled          one operation per bundle, with waits: for comparison\n"
+     "  --unchecked            leave out the comparison with the source\n"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
