@@ -108,9 +108,9 @@ static void assemble(struct npu_case *c, const char *text, struct program *p)
     }
     for (unsigned i = 0; i < IDLE; i++)
         add_idle(p);
-    const char *done = "done";
-    add_line(c, p, done, 4, true);
-    c->rows[ISA_INSN_DONE] = false; // as it ends every program, it proves nothing here
+    bool done = c->rows[ISA_INSN_DONE]; // as it ends every program, it proves nothing here
+    add_line(c, p, "done", 4, true);
+    c->rows[ISA_INSN_DONE] = done;
 }
 
 void npu_case_load(struct npu_case *c, const char *text)

@@ -16,6 +16,9 @@ int npu_cmd_asm(int argc, char **argv);
 int npu_cmd_link(int argc, char **argv);
 int npu_cmd_objdump(int argc, char **argv);
 int npu_cmd_sched(int argc, char **argv);
+int npu_cmd_run_core(int argc, char **argv);
+int npu_cmd_bench_core(int argc, char **argv);
+int npu_cmd_isa(int argc, char **argv);
 
 /* Prints "sotto-npu: message" for a failure on files, with the line of the text it concerns if there is
  * one; returns the status: INPUT for what was read, OUTPUT for what could not be written, INTERNAL. */

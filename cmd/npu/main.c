@@ -47,6 +47,35 @@ static const struct command {
      "  --report               print each loop's interval, what bounds it, slots and registers\n"
      "  --unscheduled          one operation per bundle, with waits: for comparison\n"
      "  --unchecked            leave out the comparison with the source\n"},
+    {"run-core", npu_cmd_run_core, "run an image, or one function, in the emulator",
+     "Usage: sotto-npu run-core FILE.elf [options]\n"
+     "\n"
+     "Runs a core image in the emulator of one AIE2 core until it is done, and prints emulated\n"
+     "cycles, bundles, stalls by cause and multiply-accumulates. docs/npu-fidelity.md says what\n"
+     "the emulator cannot know.\n"
+     "\n"
+     "  --entry SYMBOL         run this function until it returns, instead of the image's entry\n"
+     "  --set REG=VALUE        a register's value before (r0 to r31, p0, m1, r17:r16, crRnd ...)\n"
+     "  --mem ADDRESS=FILE     a file's bytes into data memory before (own: 0x70000)\n"
+     "  --dump ADDRESS,SIZE=FILE  data memory into a file afterwards\n"
+     "  --cycles N             give up after so many cycles (default 100000000)\n"
+     "  --profile              cycles by symbol and by loop\n"
+     "  --trace FILE           functions, hardware loops and stalls over time, for Perfetto or "
+     "Chrome\n"
+     "\n"
+     "--set, --mem and --dump may be given up to 64 times.\n"},
+    {"bench-core", npu_cmd_bench_core, "speed of the emulator",
+     "Usage: sotto-npu bench-core\n"
+     "\n"
+     "Runs a loop with a vmac.f and two loads in every bundle and prints cycles per second.\n"},
+    {"isa", npu_cmd_isa, "rows of the instruction table",
+     "Usage: sotto-npu isa [--untested | --unmodelled]\n"
+     "\n"
+     "Lists the rows: slot, name, whether the emulator knows what it does and a test checks it, "
+     "text.\n"
+     "\n"
+     "  --untested             only rows without a semantic test\n"
+     "  --unmodelled           only rows the emulator stops at\n"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -4,6 +4,22 @@
  */
 #include "npu/emu/impl.h"
 
+/* The commonest address; anything out of the ordinary goes the long way. */
+static inline void address_32(struct emu_core *c, const struct emu_op *op, struct emu_work *w)
+{
+    uint32_t p = c->in[op->pointer], quadrant = p >> 16 & 3;
+    if (p & 31 || p >> 18 != 1 || !c->memory[quadrant]) {
+        emu_do_address(c, op, w);
+        return;
+    }
+    uint32_t step = op->mode == EMU_ADDRESS_POST ? (uint32_t)op->imm : c->in[op->index];
+    c->regs.s[op->pointer] = (p + step) & 0xfffff;
+    w->host = c->memory[quadrant] + (p & 0xffff);
+    unsigned slot = (unsigned)(c->n + 4) % EMU_FLIGHTS;
+    uint32_t counts = c->banks[slot][quadrant] += 0x11u << 8 * (p >> 14 & 3);
+    c->conflicts |= (uint32_t)((counts & 0xeeeeeeee) != 0) << slot;
+}
+
 static inline __attribute__((always_inline)) void run_steps(struct emu_core *c,
                                                             const struct emu_cycle *cycle)
 {
@@ -16,6 +32,8 @@ static inline __attribute__((always_inline)) void run_steps(struct emu_core *c,
             memcpy(c->regs.v + op->out[0].at, w->out.u8, 32);
         } else if (step->what == EMU_INLINE_LOAD_32) {
             memcpy(w->out.u8, w->host, 32);
+        } else if (step->what == EMU_INLINE_ADDRESS_32) {
+            address_32(c, op, w);
         } else if (step->what == EMU_INLINE_MAC_EARLY) {
             memcpy(w->in.u8, emu_in_vec(c, op, op->b), 64);
             memcpy(w->in.u8 + 64, emu_in_vec(c, op, op->b + 1u), 64);

@@ -22,6 +22,9 @@ static enum emu_inline inline_of(emu_step_fn *fn, const struct emu_op *op)
         return EMU_INLINE_LAND_64;
     if (fn == emu_do_load_32)
         return EMU_INLINE_LOAD_32;
+    if (fn == emu_do_address && op->bytes == 32 && !op->stage &&
+        (op->mode == EMU_ADDRESS_POST || op->mode == EMU_ADDRESS_POST_R))
+        return EMU_INLINE_ADDRESS_32;
     if (fn == emu_mac_early && op->in[op->b].bytes == 64)
         return EMU_INLINE_MAC_EARLY;
     return EMU_CALL;

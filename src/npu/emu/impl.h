@@ -174,6 +174,7 @@ enum emu_inline {
     EMU_INLINE_LAND_32,
     EMU_INLINE_LAND_64,
     EMU_INLINE_LOAD_32,
+    EMU_INLINE_ADDRESS_32, // of a load with a pointer that moves
     EMU_INLINE_MAC_EARLY
 };
 
