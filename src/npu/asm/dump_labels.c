@@ -456,15 +456,22 @@ const struct dump_label *dump_label_of_code(const struct dumper *d, uint32_t add
 
 const char *dump_name_of_data(const struct dumper *d, uint32_t address)
 {
+    const char *number = NULL; // a name without a place: second choice
     for (uint32_t i = 1; i < d->image->n_symbols; i++) {
         const struct npu_symbol *s = &d->image->symbols[i];
         const struct dump_section *section = find_section(d, s->section);
-        bool placed = s->section == NPU_SECTION_ABSOLUTE || (section && !is_code(section));
-        if (s->value == address && placed && d->names[i]) {
+        uint32_t offset;
+        if (s->value != address || !d->names[i]) {
+            continue;
+        }
+        if (section && !is_code(section) && offset_of(d, s, section, &offset)) {
             return d->names[i];
         }
+        if (s->section == NPU_SECTION_ABSOLUTE && !number) {
+            number = d->names[i];
+        }
     }
-    return NULL;
+    return number;
 }
 
 const char *dump_reloc_name(const struct dumper *d, const struct npu_reloc *r, int32_t *addend)

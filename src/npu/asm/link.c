@@ -422,16 +422,18 @@ static void set_values(struct linker *l)
     uint32_t data = data_start(l), end = end_of(l, RANK_RODATA, RANK_BSS, false);
     uint32_t bss = end_of(l, RANK_BSS, RANK_BSS, true);
     uint32_t common_end = l->common_address + l->common_size;
-    const struct link_name made[] = {
-        {"__stack_start", NPU_DATA_OWN},
-        {"__stack_end", NPU_DATA_OWN + l->options->stack},
-        {"__data_start", data},
-        {"__data_end", l->common_size ? common_end
-                       : end > data   ? end
-                                      : data},
-        {"__bss_start", bss != UINT32_MAX ? bss : l->common_address},
-        {"__bss_end", l->common_size ? common_end : end_of(l, RANK_BSS, RANK_BSS, false)},
-        {"__text_end", end_of(l, RANK_CODE, RANK_CODE, false)}};
+    const struct link_name made[] = {{"__stack_start", NPU_DATA_OWN},
+                                     {"__stack_end", NPU_DATA_OWN + l->options->stack},
+                                     {"__data_start", data},
+                                     {"__data_end", l->common_size ? common_end
+                                                    : end > data   ? end
+                                                                   : data},
+                                     {"__bss_start", bss != UINT32_MAX ? bss : l->common_address},
+                                     {"__bss_end", l->common_size ? common_end
+                                                   : bss != UINT32_MAX
+                                                       ? end_of(l, RANK_BSS, RANK_BSS, false)
+                                                       : l->common_address},
+                                     {"__text_end", end_of(l, RANK_CODE, RANK_CODE, false)}};
     for (unsigned i = 0; i < l->n_globals; i++) {
         struct link_global *g = &l->globals[i];
         const struct link_piece *piece =
