@@ -96,7 +96,7 @@ struct heard {
     int n_segments, n_words, n_warnings;
     bool unordered;
     int abort_after; // polls; 0: never
-    int n_polls, n_segments_at_abort;
+    int n_polls;
     double first_start_s;
     int n_progress;
     struct sotto_progress progress; // the last

@@ -51,13 +51,6 @@ void cutter_fini(struct cutter *c)
     c->n_spans = c->capacity = 0;
 }
 
-void cutter_reset(struct cutter *c)
-{
-    c->n_spans = 0;
-    c->decided = 0;
-    c->finished = false;
-}
-
 int cutter_span(struct cutter *c, const struct cutter_span *span)
 {
     if (c->n_spans && c->spans[c->n_spans - 1].open) {

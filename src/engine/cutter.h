@@ -37,7 +37,6 @@ struct cutter {
 
 void cutter_init(struct cutter *c, const struct cutter_params *p);
 void cutter_fini(struct cutter *c);
-void cutter_reset(struct cutter *c);
 
 /* The next span, or, if the last one is open, what has become of it. Spans come in order and do not
  * overlap; an open one will reach `end` at least. ENOMEM. */

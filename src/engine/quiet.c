@@ -22,11 +22,6 @@ void quiet_fini(struct quiet *q)
     q->power = NULL;
 }
 
-void quiet_reset(struct quiet *q)
-{
-    *q = (struct quiet){.power = q->power};
-}
-
 void quiet_feed(struct quiet *q, const float *samples, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

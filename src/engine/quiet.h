@@ -19,7 +19,6 @@ struct quiet {
 
 int quiet_init(struct quiet *q); // ENOMEM
 void quiet_fini(struct quiet *q);
-void quiet_reset(struct quiet *q);
 void quiet_feed(struct quiet *q, const float *samples, size_t n); // NaN and infinity count as 0
 
 /* Speech probability of a chunk of VAD_CHUNK samples; negative: unknown. vad_probability fits. */

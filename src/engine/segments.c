@@ -102,7 +102,7 @@ static int decode_text(struct segment *s, const struct tokenizer *t, size_t skip
     return s->text ? 0 : SOTTO_ENOMEM;
 }
 
-struct cutter {
+struct slicer {
     struct segment_list *list;
     const struct tokenizer *tokenizer;
     const struct segments_window *window;
@@ -110,7 +110,7 @@ struct cutter {
 };
 
 /* Adds tokens [from, to) as a segment. */
-static int add_slice(struct cutter *c, int from, int to, double start_s, double end_s)
+static int add_slice(struct slicer *c, int from, int to, double start_s, double end_s)
 {
     const struct segments_window *w = c->window;
     struct segment *s = segment_list_add(c->list);
@@ -142,7 +142,7 @@ static int last_timestamp(const struct segments_window *w, int32_t begin)
 }
 
 /* No pair of timestamps: everything is one segment, up to the last timestamp if there is one. */
-static int cut_whole(struct cutter *c, int32_t begin, struct segments_end *end)
+static int cut_whole(struct slicer *c, int32_t begin, struct segments_end *end)
 {
     const struct segments_window *w = c->window;
     int position = last_timestamp(w, begin);
@@ -156,7 +156,7 @@ int segments_cut(struct segment_list *list, const struct tokenizer *t,
 {
     int32_t begin = tokenizer_special(t)->timestamp_begin, n = w->n_tokens;
     const int32_t *tok = w->tokens;
-    struct cutter c = {.list = list, .tokenizer = t, .window = w};
+    struct slicer c = {.list = list, .tokenizer = t, .window = w};
     int last = 0, err = 0;
 
     end->single_ending = n >= 2 && tok[n - 2] < begin && tok[n - 1] >= begin;

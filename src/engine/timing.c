@@ -11,8 +11,8 @@ int timing_open(struct timing *t, const struct net *net, const struct config *c,
         .append = c->opt.append_punctuations,
         .max_rows = net_decoder_max_rows(batch_decoder(b)),
     };
-    *t = (struct timing){.model = net_model(net), .config = c};
-    return words_open(&t->words, t->model, &p);
+    *t = (struct timing){0};
+    return words_open(&t->words, net_model(net), &p);
 }
 
 void timing_fini(struct timing *t)

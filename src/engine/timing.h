@@ -10,8 +10,6 @@
 
 struct timing {
     struct words *words;
-    const struct model *model;
-    const struct config *config;
     struct words_segment *segments; // of the last window
     int n_segments, capacity;
 };
