@@ -16,6 +16,7 @@ int npu_cmd_asm(int argc, char **argv);
 int npu_cmd_link(int argc, char **argv);
 int npu_cmd_objdump(int argc, char **argv);
 int npu_cmd_sched(int argc, char **argv);
+int npu_cmd_check(int argc, char **argv);
 int npu_cmd_run_core(int argc, char **argv);
 int npu_cmd_bench_core(int argc, char **argv);
 int npu_cmd_isa(int argc, char **argv);

@@ -47,6 +47,14 @@ static const struct command {
      "  --report               print each loop's interval, what bounds it, slots and registers\n"
      "  --unscheduled          one operation per bundle, with waits: for comparison\n"
      "  --unchecked            leave out the comparison with the source\n"},
+    {"check", npu_cmd_check, "the core's rules on any code",
+     "Usage: sotto-npu check FILE [--notes] [--source IN.lin]\n"
+     "\n"
+     "FILE is assembly, an object or an image. Faults: ports used twice, double writes, lost\n"
+     "accumulator updates, branches in delay slots, hardware loops, lock distances.\n"
+     "\n"
+     "  --notes                also list reads that see a value before a write in flight\n"
+     "  --source IN.lin        do the functions compute what the linear assembly says?\n"},
     {"run-core", npu_cmd_run_core, "run an image, or one function, in the emulator",
      "Usage: sotto-npu run-core FILE.elf [options]\n"
      "\n"

@@ -134,6 +134,7 @@ static int one_function(struct sched_result *r, const struct lin_file *file,
     err = err ? err : options->unscheduled ? plain_function(&w, &made) : lower_function(&w, &made);
     if (!err && !options->unchecked) {
         err = flow_compare(file, func, &made.code, diag);
+        err = err == SOTTO_EINVAL ? SOTTO_EINTERNAL : err; // a fault of the scheduler
     }
     if (!err) {
         keep(r, out, &made);
