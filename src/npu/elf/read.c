@@ -48,6 +48,10 @@ static int read_header(struct reader *r)
     static const uint8_t ident[7] = {0x7f, 'E', 'L', 'F', 1, 1, 1};
     const uint8_t *h = r->bytes;
     const char *file = r->image->file;
+    if (r->size >= 8 && memcmp(h, "!<arch>\n", 8) == 0) {
+        return diag_set(r->diag, SOTTO_EUNSUPPORTED, file,
+                        "%s is an archive; extract its members (ar x).", file);
+    }
     if (r->size < ELF_HEADER_BYTES || memcmp(h, ident, 4) != 0) {
         return diag_set(r->diag, SOTTO_EUNSUPPORTED, file, "%s is not an ELF file.", file);
     }
