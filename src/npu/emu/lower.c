@@ -188,14 +188,14 @@ static void lower_operands(const struct isa_op *isa, struct emu_op *op, unsigned
 /* ---- steps ---- */
 
 struct lowering {
-    struct emu_bundle head; // all but its arrays
     struct emu_op ops[EMU_OPS_MAX];
     struct {
         uint8_t when, op;
         emu_step_fn *fn;
     } steps[EMU_STEPS_MAX];
     unsigned n;
-    unsigned work; // bytes of the flight taken
+    unsigned work;          // bytes of the flight taken
+    struct emu_bundle head; // all but its arrays
 };
 
 static void add_step(struct lowering *l, unsigned when, emu_step_fn *fn, const struct emu_op *op)
