@@ -127,7 +127,7 @@ fails 'missing input' 4 'none.s' asm none.s
 fails 'two inputs' 2 'one input file is needed, not 2' asm main.s work.s
 fails 'unknown option' 2 "bad option '--frob'" asm --frob main.s
 fails 'not an ELF file' 4 'main.s is not an ELF file' objdump main.s
-printf '!<arch>\\n' >lib.a
+printf '!<arch>\n' >lib.a
 fails 'an archive' 4 'lib.a is an archive' objdump lib.a
 head -c 200 image.elf >cut.elf
 fails 'a cut file' 4 'cut.elf' objdump cut.elf
