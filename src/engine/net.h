@@ -76,4 +76,15 @@ int net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net_
                      int n_rows, float *logits, const struct net_align *align);
 int net_decoder_max_rows(const struct net_decoder *d); // at least n_text_ctx and n_slots
 
+/* How much work that is (net_work.c), for measuring: operations (a product and a sum are two) by
+ * the format of the matrix, and bytes that must be read. */
+struct net_work {
+    double ops[GEMM_FORMAT_COUNT];
+    double bytes;
+};
+struct net_work net_work_window(const struct net *net); // net_encode, with keys and values
+/* A step of n_rows sequences, each at position `pos`, listening to n_windows like `window`. */
+struct net_work net_work_step(const struct net *net, const struct net_window *window, int n_rows,
+                              int n_windows, int pos);
+
 #endif

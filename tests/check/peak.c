@@ -1,28 +1,14 @@
-/* Which peak loop a kernel is measured against, and the peak of reading memory. */
-#include "check/peak.h"
-
+/* The peaks kernels are measured against, timed now; the loops are in cpu/peak.h. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "check/check.h"
+#include "cpu/peak.h"
 
-static const struct {
-    const char *target;
-    double (*in_float)(void), (*dot)(void); // fp32 sums; short products. NULL: as the row above
-} peaks[] = {
-#if defined(__x86_64__)
-    {"sse2", peak_float_sse2, peak_dot_sse2},  {"avx2", peak_float_avx2, peak_dot_avx2},
-    {"avxvnni", NULL, peak_dot_avxvnni},       {"avx512", peak_float_avx512, peak_dot_avx512},
-    {"avx512vnni", NULL, peak_dot_avx512vnni}, {"avx512bf16", NULL, peak_dot_avx512bf16},
-#elif defined(__aarch64__)
-    {"neon", peak_float_neon, peak_dot_neon},
-    {"neondot", NULL, peak_dot_neondot},
-    {"neonbf16", NULL, peak_dot_neonbf16},
-#endif
-};
+enum { READ_BYTES = 128 << 20 };
 
 struct peak_run {
-    double (*loop)(void);
+    peak_loop loop;
     double done;
 };
 
@@ -34,49 +20,32 @@ static void run_peak(void *arg)
 
 double peak_ops(const char *target, enum gemm_format format)
 {
-    for (size_t i = 0; i < sizeof peaks / sizeof *peaks; i++) {
-        if (strcmp(peaks[i].target, target) != 0)
-            continue;
-        // Where there is a loop for fp32, only int8 has another instruction.
-        bool dot = format == GEMM_I8 || !peaks[i].in_float;
-        struct peak_run run = {dot ? peaks[i].dot : peaks[i].in_float, 0};
-        double seconds = check_time(run_peak, &run);
-        return run.done / seconds;
-    }
-    return 0;
+    struct peak_run run = {peak_find(target, format), 0};
+    double seconds = run.loop ? check_time(run_peak, &run) : 1;
+
+    return run.done / seconds;
 }
 
-/* ---- memory ----------------------------------------------------------------------------------- */
-
-enum { READ_BYTES = 128 << 20 };
-
 struct read_run {
-    const char *data;
+    const void *data;
     long sum;
 };
 
-// Streams of long words, summed: compiled to vector loads on every machine.
 static void run_read(void *arg)
 {
     struct read_run *run = arg;
-    typedef long words __attribute__((vector_size(64)));
-    words sums[4] = {{0}};
-
-    for (size_t i = 0; i + sizeof sums <= READ_BYTES; i += sizeof sums)
-        for (size_t j = 0; j < 4; j++)
-            sums[j] += *(const words *)(run->data + i + j * sizeof(words));
-    for (int j = 0; j < 8; j++)
-        run->sum += sums[0][j] + sums[1][j] + sums[2][j] + sums[3][j];
+    run->sum += peak_read_memory(run->data, READ_BYTES);
 }
 
 double peak_read(void)
 {
-    struct read_run run = {mem_alloc_huge(READ_BYTES), 0};
+    void *data = mem_alloc_huge(READ_BYTES);
+    struct read_run run = {data, 0};
 
-    if (!run.data)
+    if (!data)
         return 0;
-    memset((void *)run.data, 1, READ_BYTES);
+    memset(data, 1, READ_BYTES);
     double seconds = check_time(run_read, &run);
-    mem_free_huge((void *)run.data, READ_BYTES);
+    mem_free_huge(data, READ_BYTES);
     return READ_BYTES / seconds;
 }

@@ -3,8 +3,8 @@
 #define VPDPBUSD_VEX
 #include "cpu/dot_vpdpbusd.h"
 #define PEAK_DOT
-#include "check/peak_impl.h"
-#include "check/peak.h"
+#include "cpu/peak_impl.h"
+#include "cpu/peak.h"
 
 double peak_dot_avxvnni(void)
 {

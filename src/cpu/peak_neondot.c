@@ -2,8 +2,8 @@
 #include "cpu/simd_neon.h"
 #include "cpu/dot_neondot.h"
 #define PEAK_DOT
-#include "check/peak_impl.h"
-#include "check/peak.h"
+#include "cpu/peak_impl.h"
+#include "cpu/peak.h"
 
 double peak_dot_neondot(void)
 {

@@ -2,8 +2,8 @@
 #include "cpu/simd_sse2.h"
 #include "cpu/dot_madd16.h"
 #define PEAK_DOT
-#include "check/peak_impl.h"
-#include "check/peak.h"
+#include "cpu/peak_impl.h"
+#include "cpu/peak.h"
 
 double peak_float_sse2(void)
 {

@@ -2,8 +2,8 @@
 #include "cpu/simd_avx512.h"
 #include "cpu/dot_maddubs.h"
 #define PEAK_DOT
-#include "check/peak_impl.h"
-#include "check/peak.h"
+#include "cpu/peak_impl.h"
+#include "cpu/peak.h"
 
 double peak_float_avx512(void)
 {

@@ -2,10 +2,8 @@
  * Loops that do nothing but multiply and add in registers: the peak against which kernels are
  * measured. Included after a simd_<isa>.h, and a dot_<...>.h for peak_dot.
  */
-#ifndef CHECK_PEAK_IMPL_H
-#define CHECK_PEAK_IMPL_H
-
-#include "check/check.h"
+#ifndef CPU_PEAK_IMPL_H
+#define CPU_PEAK_IMPL_H
 
 enum { PEAK_SUMS = 12, PEAK_STEPS = 20000 };
 
