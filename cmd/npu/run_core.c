@@ -221,14 +221,17 @@ static int verdict(const struct emu_core *core, const struct npu_image *image,
         emu_core_fault_text(core, text, sizeof text);
         where = npu_image_symbol_at(image, emu_core_fault(core)->address, &offset);
         fprintf(stderr, "sotto-npu: %s: stopped %s", r->image, text);
-        fprintf(stderr, where ? ", %s + 0x%x\n" : "\n", where ? where->name : "", offset);
+        if (where)
+            fprintf(stderr, ", %s + 0x%x", where->name, offset);
+        fprintf(stderr, "\n");
         return CLI_EXIT_INPUT;
     default:
         where = npu_image_symbol_at(image, pc, &offset);
         fprintf(stderr, "sotto-npu: %s: still running after %llu cycles, at 0x%05x", r->image,
                 (unsigned long long)r->cycles, pc);
-        fprintf(stderr, where ? " (%s + 0x%x)" : "", where ? where->name : "", offset);
-        fprintf(stderr, stalled >= 0 ? ", waiting for %s\n" : "\n",
+        if (where)
+            fprintf(stderr, " (%s + 0x%x)", where->name, offset);
+        fprintf(stderr, "%s%s\n", stalled >= 0 ? ", waiting for " : "",
                 stalled >= 0 ? waits[stalled] : "");
         return CLI_EXIT_INPUT;
     }
