@@ -49,6 +49,7 @@ int net_decoder_open(struct net_decoder **out, const struct net *net, int n_slot
 void net_decoder_close(struct net_decoder **d);
 /* From now on steps ask `should_abort` (NULL: never) before every layer and before the logits. */
 void net_decoder_watch(struct net_decoder *d, bool (*should_abort)(void *user), void *user);
+bool net_decoder_stopped(const struct net_decoder *d); // asks, for long work between steps
 /* Slot `slot` listens to `window` from now on (borrowed until rebound); its cache is empty. */
 void net_decoder_bind(struct net_decoder *d, int slot, const struct net_window *window);
 /* For i in 0..n-1: slot dst[i] gets the first `n_pos` cache entries (and window) of slot src[i], all

@@ -99,6 +99,11 @@ void net_decoder_watch(struct net_decoder *d, bool (*should_abort)(void *user), 
     d->user = user;
 }
 
+bool net_decoder_stopped(const struct net_decoder *d)
+{
+    return d->should_abort && d->should_abort(d->user);
+}
+
 int net_decoder_max_rows(const struct net_decoder *d)
 {
     return d->max_rows;
@@ -326,11 +331,6 @@ static int gather_wanted(struct net_decoder *d)
     return n;
 }
 
-static bool stopped(const struct net_decoder *d)
-{
-    return d->should_abort && d->should_abort(d->user);
-}
-
 static void run_layer(struct net_decoder *d, struct pool *pool)
 {
     const struct net *net = d->net;
@@ -362,11 +362,11 @@ int net_decoder_step(struct net_decoder *d, struct pool *pool, const struct net_
     make_groups(d);
     embed(d);
     for (d->layer = 0; d->layer < net->n_dec; d->layer++) {
-        if (stopped(d))
+        if (net_decoder_stopped(d))
             return SOTTO_EABORTED;
         run_layer(d, pool);
     }
-    if (stopped(d))
+    if (net_decoder_stopped(d))
         return SOTTO_EABORTED;
     struct linear_job job = {.d = d, .lin = &net->logits, .norm = &net->dec_norm, .x = d->x};
     job.m = gather_wanted(d);

@@ -16,6 +16,7 @@
 
 enum {
     STEP_ROWS = 32,           // few enough for a stop to be heard in time
+    SMOOTH_ROWS = 256,        // rows of all heads smoothed between two questions for a stop
     STEP_SCORES = 4 << 20,    // floats of attention one step may return
     WEIGHTS_LIMIT = 16 << 20, // floats of attention kept, if one head does not need more
     FRAMES_PER_POSITION = 2,  // mel frames per encoder position
@@ -54,7 +55,7 @@ struct alignment {
     int *first_col;      // n_text + 1: position at which each row's token begins
 
     // The step or group under way, for the pool's tasks.
-    int row, n_rows;   // token rows in the step
+    int row, n_rows;   // token rows in the step; while smoothing, rows of the matrix
     int head, n_group; // heads of the group
     bool want_probability;
 };
@@ -171,11 +172,29 @@ static void normalise_head(void *arg, int task, int thread)
 static void add_row(void *arg, int task, int thread)
 {
     struct alignment *a = arg;
-    size_t n_cols = (size_t)a->n_cols, row = (size_t)(a->window->n_start + task);
+    size_t n_cols = (size_t)a->n_cols, text = (size_t)(a->row + task);
+    size_t row = (size_t)a->window->n_start + text;
     (void)thread;
     for (int h = 0; h < a->n_group; h++)
-        dtw_median7_add(a->matrix + (size_t)task * n_cols,
+        dtw_median7_add(a->matrix + text * n_cols,
                         a->weights + ((size_t)h * (size_t)a->n_tokens + row) * n_cols, a->n_cols);
+}
+
+/* Adds the group's heads to the matrix. */
+static int add_heads(struct alignment *a, struct net_decoder *d)
+{
+    int step = 1 + SMOOTH_ROWS / a->n_group;
+
+    if (net_decoder_stopped(d))
+        return SOTTO_EABORTED;
+    pool_run(a->pool, a->n_group, normalise_head, a);
+    for (a->row = 0; a->row <= a->n_text; a->row += step) {
+        int left = a->n_text + 1 - a->row;
+        if (net_decoder_stopped(d))
+            return SOTTO_EABORTED;
+        pool_run(a->pool, left < step ? left : step, add_row, a);
+    }
+    return 0;
 }
 
 /* The mean of all heads' normalised and smoothed attention. */
@@ -184,10 +203,10 @@ static int build_matrix(struct alignment *a, struct net_decoder *d)
     for (a->head = 0; a->head < a->n_heads; a->head += a->group) {
         a->n_group = clamp(a->n_heads - a->head, 0, a->group);
         int err = read_text(a, d);
+        if (!err)
+            err = add_heads(a, d);
         if (err)
             return err;
-        pool_run(a->pool, a->n_group, normalise_head, a);
-        pool_run(a->pool, a->n_text + 1, add_row, a);
     }
     float scale = 1.0f / (float)a->n_heads;
     for (size_t i = 0; i < (size_t)(a->n_text + 1) * (size_t)a->n_cols; i++)
