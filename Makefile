@@ -12,7 +12,11 @@
 #   make check           build/sotto-check: every kernel against its reference
 #   make check-aarch64   the same, cross-built and run under qemu-aarch64
 #   make bench           speed of every kernel
-#   make bench-net       speed of the network: MODEL=path [THREADS=2] [PRECISION=auto]
+#   make bench-net       speed of the program, part by part: sotto bench [MODEL=base] [THREADS=N]
+#                        [PRECISION=auto] [AUDIO=file]
+#   make bench-peers     the program beside whisper.cpp and faster-whisper; rewrites the tables of
+#                        docs/performance.md: WHISPER_CPP=whisper-cli [AUDIO=file|folder] [RUNS=3]
+#                        [SECONDS=1380] [MODEL=base] [THREADS=2] [PEERS_OUT=docs]
 #   make fuzz            libFuzzer programs (clang) in build/fuzz/; run: build/fuzz/fuzz_NAME CORPUS
 #   make man             build/sotto.1; completion: build/sotto.bash
 #   make format          lay out the sources with clang-format; format-check only looks
@@ -121,14 +125,13 @@ SUPPORT_A = $(BUILD)/libsupport.a
 PROGRAM  = $(BUILD)/sotto
 NPU_PROGRAM = $(BUILD)/sotto-npu
 CHECK    = $(BUILD)/sotto-check
-BENCH_NET = $(BUILD)/bench_net
 TESTS    = $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 REPLAYS  = $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/replay_%)
 EXAMPLES = $(EXAMPLE_SRC:tests/%.c=$(BUILD)/tests/%)
 SCRIPTS  = $(TEST_SH:tests/%=$(BUILD)/tests/%)
 FUZZERS  = $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/%)
 OBJS     = $(call obj,$(ALL_SRC) $(CMD_SRC) $(NPU_CMD_SRC) cmd/main.c $(CHECK_SRC) $(SUPPORT_SRC) \
-             $(TEST_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC) tests/fuzz/replay.c tests/bench_net.c)
+             $(TEST_SRC) $(FUZZ_SRC) $(EXAMPLE_SRC) tests/fuzz/replay.c)
 
 Q = $(if $(V),,@)
 
@@ -198,8 +201,6 @@ $(REPLAYS): $(BUILD)/tests/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o \
 	$(link) $^ $(LIB_LIBS)
 $(EXAMPLES): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(LIB_A)
 	$(link) $^ $(LIB_LIBS)
-$(BENCH_NET): $(call obj,tests/bench_net.c) $(LIB_A)
-	$(link) $^ $(LIB_LIBS)
 $(FUZZERS): $(BUILD)/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB_A)
 	$(link) -fsanitize=fuzzer $^ $(LIB_LIBS)
 $(BUILD)/gen-model: $(call obj,tests/gen_model.c tests/support_gen_model.c) $(LIB_A)
@@ -213,7 +214,7 @@ $(SCRIPTS): $(BUILD)/tests/%: tests/%
 # ---- running ---------------------------------------------------------------------------------
 
 .PHONY: demo setup-test fetch test test-quick test-long asan ubsan tsan test-asan test-ubsan \
-        test-tsan check check-aarch64 bench bench-net fuzz
+        test-tsan check check-aarch64 bench bench-net bench-peers fuzz
 demo:
 	@scripts/setup.sh demo
 	@$(MAKE) --no-print-directory -j$(JOBS) all
@@ -262,8 +263,15 @@ check: $(CHECK)
 	$(CHECK)
 bench: $(CHECK)
 	$(CHECK) --bench
-bench-net: $(BENCH_NET)
-	$(BENCH_NET) $(MODEL) $(or $(THREADS),2) $(or $(PRECISION),auto)
+bench-net: $(PROGRAM)
+	$(PROGRAM) bench $(if $(MODEL),--model $(MODEL)) $(if $(THREADS),--threads $(THREADS)) \
+	    $(if $(PRECISION),--precision $(PRECISION)) $(AUDIO)
+bench-peers: $(PROGRAM)
+	python3 scripts/bench_peers.py --sotto $(PROGRAM) --work $(BUILD)/peers \
+	    $(if $(WHISPER_CPP),--whisper-cpp $(WHISPER_CPP)) $(if $(RUNS),--runs $(RUNS)) \
+	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(MODEL),--model $(MODEL)) \
+	    $(if $(THREADS),--threads $(THREADS)) $(if $(PEERS_OUT),--out $(PEERS_OUT)) \
+	    $(BENCH_PEERS) $(AUDIO)
 check-aarch64:
 	@$(MAKE) --no-print-directory -j$(JOBS) CROSS=aarch64-linux-gnu- BUILD=$(BUILD)/aarch64 \
 	    sotto-check

@@ -5,5 +5,6 @@
 
 int cmd_transcribe(int argc, char **argv);
 int cmd_model(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 
 #endif

@@ -172,11 +172,14 @@ static void print_options(FILE *out, bool full)
 
 static void print_usage(FILE *out)
 {
-    fputs("Usage: sotto [OPTION]... FILE...    transcribe recordings (- is standard input)\n"
-          "       sotto model list             show the models that are here and that can be had\n"
-          "       sotto model fetch NAME...    get models\n"
-          "       sotto help [TOPIC]           transcribe (all options), languages, others, exit\n",
-          out);
+    fputs(
+        "Usage: sotto [OPTION]... FILE...    transcribe recordings (- is standard input)\n"
+        "       sotto model list             show the models that are here and that can be had\n"
+        "       sotto model fetch NAME...    get models\n"
+        "       sotto bench [FILE]           how fast it is here, part by part\n"
+        "       sotto help [TOPIC]           transcribe (all options), bench, languages, others,\n"
+        "                                    exit\n",
+        out);
 }
 
 void help_short(FILE *out)
@@ -345,6 +348,7 @@ void help_man(FILE *out)
           ".B sotto\n[\\fIOPTION\\fR]... \\fIFILE\\fR...\n.br\n"
           ".B sotto model list\n.br\n"
           ".B sotto model fetch\n\\fINAME\\fR...\n.br\n"
+          ".B sotto bench\n[\\fIOPTION\\fR]... [\\fIFILE\\fR]\n.br\n"
           ".B sotto help\n[\\fITOPIC\\fR]\n",
           out);
     print_paragraph(out, "DESCRIPTION", DESCRIPTION);
@@ -457,7 +461,7 @@ static const char COMPLETION_BEGIN[] =
     "    local command=${COMP_WORDS[1]} verb=${COMP_WORDS[2]}\n"
     "    COMPREPLY=()\n"
     "    if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then\n"
-    "        _sotto_words 'transcribe model help version'\n"
+    "        _sotto_words 'transcribe model bench help version'\n"
     "    elif [[ $command == model ]]; then\n"
     "        case $COMP_CWORD,$verb in\n"
     "        2,*) _sotto_words 'fetch list path' ;;\n"
@@ -465,8 +469,12 @@ static const char COMPLETION_BEGIN[] =
     "        3,path) _sotto_words \"$_sotto_models\" ;;\n"
     "        esac\n"
     "        return\n"
+    "    elif [[ $command == bench ]]; then\n"
+    "        _sotto_words '--model --threads --precision --repeats --quick --json --plot'\n"
+    "        _sotto_files -f\n"
+    "        return\n"
     "    elif [[ $command == help ]]; then\n"
-    "        _sotto_words 'transcribe model languages others exit'\n"
+    "        _sotto_words 'transcribe model bench languages others exit'\n"
     "        return\n"
     "    fi\n"
     "    case $prev in\n";

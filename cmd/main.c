@@ -26,9 +26,9 @@ static int cmd_help(int argc, char **argv)
         help_short(stdout);
         return CLI_EXIT_OK;
     }
-    if (strcmp(argv[1], "model") == 0) {
+    if (strcmp(argv[1], "model") == 0 || strcmp(argv[1], "bench") == 0) {
         char *help_argv[] = {argv[1], "--help", NULL};
-        return cmd_model(2, help_argv);
+        return argv[1][0] == 'm' ? cmd_model(2, help_argv) : cmd_bench(2, help_argv);
     }
     for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
         if (strcmp(argv[1], topics[i].topic) == 0) {
@@ -37,7 +37,7 @@ static int cmd_help(int argc, char **argv)
         }
     }
     fprintf(stderr,
-            "sotto: no help on '%s'; there is: transcribe, model, languages, others, exit\n",
+            "sotto: no help on '%s'; there is: transcribe, model, bench, languages, others, exit\n",
             argv[1]);
     return CLI_EXIT_USAGE;
 }
@@ -54,9 +54,7 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv); // argv[0] is the command's name; returns an exit status
 } commands[] = {
-    {"transcribe", cmd_transcribe},
-    {"model", cmd_model},
-    {"help", cmd_help},
+    {"transcribe", cmd_transcribe}, {"model", cmd_model}, {"bench", cmd_bench}, {"help", cmd_help},
     {"version", cmd_version},
 };
 
