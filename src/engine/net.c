@@ -33,7 +33,10 @@ static int choose_precision(struct net *net, const struct net_params *params,
                         "this processor has no kernels for the precision that was asked for");
     net->precision = p;
     net->attn_format = p == SOTTO_PRECISION_BF16 ? GEMM_BF16 : GEMM_F32;
-    net->cross_format = !exact && available(net, GEMM_F16) ? GEMM_F16 : GEMM_F32;
+    if (p == SOTTO_PRECISION_INT8)
+        net->cross_format = GEMM_I8;
+    else
+        net->cross_format = !exact && available(net, GEMM_F16) ? GEMM_F16 : GEMM_F32;
     return 0;
 }
 
