@@ -29,6 +29,7 @@ enum {
 struct deps_access {
     uint32_t leaf;
     uint8_t stage, bypass;
+    uint8_t from;          // reads: the value must be there from this stage on
     uint8_t operand, part; // part: place within the operand's leaves
     bool write;
     bool loose; // bypass group depends on which register a virtual one becomes

@@ -12,7 +12,7 @@
 enum {
     STEPS_MAX = 3000000, // ops or cycles
     ASSUMED_MAX = 8,
-    TRACE_NONE = 0,
+    RETRIES_MAX = 200,
     RETURN_ADDRESS = -2
 };
 
@@ -53,6 +53,7 @@ struct machine {
     unsigned n_assumed;
     long steps;
     unsigned choice; // which numbers are assumed
+    unsigned retries;
     bool out_of_memory;
     struct sotto_diag *diag;
 };
@@ -498,6 +499,15 @@ static int linear_op(struct linear *l, unsigned i, struct run *r)
     return ++m->steps > STEPS_MAX ? SOTTO_EUNSUPPORTED : SOTTO_OK;
 }
 
+/* What is assumed so far does not suit this loop: the next numbers. */
+static int assume_more(struct machine *m)
+{
+    for (unsigned i = 0; i < m->n_assumed; i++) {
+        m->assumed[i].number++;
+    }
+    return ++m->retries > RETRIES_MAX ? SOTTO_EUNSUPPORTED : 1;
+}
+
 /* The number of iterations: known, or assumed from now on (1: start again). */
 static int trips_of(struct linear *l, const struct lin_region *r, int64_t *trips)
 {
@@ -511,8 +521,12 @@ static int trips_of(struct linear *l, const struct lin_region *r, int64_t *trips
     struct value v = m->leaves[leaves[0]];
     if (!v.symbol) {
         *trips = v.offset;
-        return v.offset >= 1 ? SOTTO_OK
-                             : fail(m, r->line, "the loop would run %lld times", (long long)v.offset);
+        if (v.offset >= (int64_t)r->min && v.offset % (int64_t)r->multiple == 0) {
+            return SOTTO_OK;
+        }
+        return m->n_assumed ? assume_more(m)
+                            : fail(m, r->line, "the loop would run %lld times, which contradicts min "
+                                   "or multiple", (long long)v.offset);
     }
     if (m->n_assumed == ASSUMED_MAX) {
         return SOTTO_EUNSUPPORTED;

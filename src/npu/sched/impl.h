@@ -86,9 +86,10 @@ struct table {
     struct table_cycle *cycles;
     int n, modulo; // modulo > 0: cycle c is c mod n
     int base;      // first cycle, else
-    bool failed;
+    int capacity;
 };
 
+/* Empties the table; `t` is zero, or was used before: its memory is used again. */
 bool table_init(struct table *t, struct arena *arena, int base, int n, bool modulo);
 bool table_fits(const struct table *t, const struct deps_op *d, uint32_t banks, int cycle);
 void table_add(struct table *t, const struct deps_op *d, uint32_t banks, int cycle, int sign);
@@ -126,6 +127,8 @@ struct list_op {
     int gap;      // cycles to the end it keeps at least
     enum list_pin pin; // where the pipelined code has it, from the start or the end
     int pin_cycle;
+    uint8_t pin_form; // and in which form
+    int after; // 1 + number of an op it must follow by a bundle at least; 0: none
 };
 
 struct list {

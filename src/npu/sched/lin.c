@@ -450,6 +450,11 @@ static int do_endloop(struct parser *p)
     if (p->func->regions[p->func->n_regions - 1].count == 0) {
         return fail(p, "the loop is empty");
     }
+    struct lin_region *r = &p->func->regions[p->func->n_regions - 1];
+    if (r->trips == 1) {
+        r->kind = LIN_STRAIGHT; // no loop at all
+        r->trips = 0;
+    }
     p->in_loop = p->open = false;
     return SOTTO_OK;
 }

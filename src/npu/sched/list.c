@@ -19,6 +19,7 @@ struct search {
     struct graph graph;
     int *low, *high; // window of every op
     bool *placed;
+    int *waiting; // for how many ops that come before it
     struct table table;
     int end, way;
 };
@@ -45,6 +46,7 @@ static int build(struct search *s)
     s->low = arena_alloc(s->w->arena, list->n + 1, sizeof *s->low);
     s->high = arena_alloc(s->w->arena, list->n + 1, sizeof *s->high);
     s->placed = arena_alloc(s->w->arena, list->n + 1, sizeof *s->placed);
+    s->waiting = arena_alloc(s->w->arena, list->n + 1, sizeof *s->waiting);
     if (s->w->arena->failed) {
         return work_no_memory(s->w);
     }
@@ -54,6 +56,16 @@ static int build(struct search *s)
                                        .order = x->order, .loop = x->loop, .iter = x->iter};
     }
     int err = graph_build(&s->graph, s->w->arena, s->w->file, nodes, list->n);
+    for (unsigned i = 0; i < list->n && !err; i++) {
+        struct graph *g = &s->graph;
+        if (list->ops[i].after) {
+            g->edges = arena_grow(s->w->arena, g->edges, g->n, &g->cap, sizeof *g->edges);
+            err = g->edges ? SOTTO_OK : SOTTO_ENOMEM;
+            if (!err) {
+                g->edges[g->n++] = (struct graph_edge){list->ops[i].after - 1, (int)i, 1, false};
+            }
+        }
+    }
     return err ? work_no_memory(s->w) : SOTTO_OK;
 }
 
@@ -129,14 +141,20 @@ static bool start(struct search *s)
             if (pin > s->high[i]) {
                 return false;
             }
-            s->low[i] = s->high[i] = pin;
+            s->low[i] = s->high[i] = x->cycle = pin;
+            x->form = x->pin_form;
+            s->placed[i] = true;
         }
         if (s->low[i] > s->high[i] || (x->fixed == LIST_FREE && s->low[i] < 0)) {
             return false;
         }
-        if (x->fixed != LIST_FREE) {
+        if (s->placed[i]) {
             table_add(&s->table, &x->forms[x->form], x->op.banks, s->low[i], 1);
         }
+    }
+    memset(s->waiting, 0, list->n * sizeof *s->waiting);
+    for (unsigned e = 0; e < s->graph.n; e++) {
+        s->waiting[s->graph.edges[e].to] += !s->placed[s->graph.edges[e].from];
     }
     return narrow(s);
 }
@@ -152,6 +170,9 @@ static bool place(struct search *s, unsigned i)
                 x->form = (uint8_t)a;
                 s->low[i] = s->high[i] = t;
                 s->placed[i] = true;
+                for (unsigned e = 0; e < s->graph.n; e++) {
+                    s->waiting[s->graph.edges[e].to] -= s->graph.edges[e].from == (int)i;
+                }
                 return narrow(s);
             }
         }
@@ -159,19 +180,21 @@ static bool place(struct search *s, unsigned i)
     return false;
 }
 
-/* The op to place next: its window ends first, or it has the least play. */
+/* The op to place next: one whose predecessors are placed, if there is any; then the one whose window ends
+ * first, or that has the least play. Old values wanted make circles in what is peeled off loops. */
 static int next(const struct search *s)
 {
-    int best = -1, best_first = 0, best_second = 0;
+    int best = -1, keys[3] = {0};
     for (unsigned i = 0; i < s->list->n; i++) {
         int play = s->high[i] - s->low[i];
-        int first = s->way == BY_PLAY ? play : s->high[i];
-        int second = s->way == BY_PLAY ? s->high[i] : play;
-        if (!s->placed[i] && (best < 0 || first < best_first ||
-                              (first == best_first && second < best_second))) {
+        int mine[3] = {s->waiting[i] > 0, s->way == BY_PLAY ? play : s->high[i],
+                       s->way == BY_PLAY ? s->high[i] : play};
+        bool sooner = mine[0] != keys[0]   ? mine[0] < keys[0]
+                      : mine[1] != keys[1] ? mine[1] < keys[1]
+                                           : mine[2] < keys[2];
+        if (!s->placed[i] && (best < 0 || sooner)) {
             best = (int)i;
-            best_first = first;
-            best_second = second;
+            memcpy(keys, mine, sizeof keys);
         }
     }
     return best;

@@ -113,6 +113,7 @@ static int add_epilogue(struct lower *l, const struct kernel *k)
             }
             x->pin = LIST_PIN_START;
             x->pin_cycle = flat;
+            x->pin_form = m->form[i];
             if (period < 0) {
                 x->fixed = LIST_BEFORE;
                 x->form = m->form[i];
@@ -156,6 +157,7 @@ static int add_prologue(struct lower *l, const struct kernel *k)
             }
             x->pin = LIST_PIN_END;
             x->pin_cycle = flat;
+            x->pin_form = m->form[i];
             if (period >= lead) {
                 x->fixed = LIST_AFTER;
                 x->form = m->form[i];
@@ -272,7 +274,13 @@ static int add_set_up(struct lower *l, const struct kernel *k)
     gap = far > gap ? far : gap;
     int err = put_address(l, k, ISA_REG_ls, k->start, gap);
     err = err ? err : put_address(l, k, ISA_REG_le, k->last, gap);
-    return err ? err : put_count(l, k, ISA_REG_lc, 0, gap);
+    int le = (int)l->list.n;
+    err = err ? err : put_count(l, k, ISA_REG_lc, 0, gap);
+    if (!err) {
+        // With lc set, a bundle at the address an old le still holds would jump.
+        l->list.ops[l->list.n - 1].after = le;
+    }
+    return err;
 }
 
 /* ---- bundles ---- */
@@ -346,21 +354,14 @@ static int flush(struct lower *l, bool align, uint32_t head_bytes)
 
 /* ---- kernels ---- */
 
-static int emit_kernel(struct lower *l, struct kernel *k)
+static int build_kernel(struct lower *l, const struct kernel *k, struct code *code)
 {
-    struct code *code = &l->out->code;
     const struct modulo *m = &k->m;
-    bool soft = l->w->func->regions[m->region].soft;
-    unsigned first = code->n_bundles, length = m->ii * m->unroll;
-    int err = code_add_label(code, l->w->arena, k->start, false);
-    for (unsigned c = 0; !err && c < length; c++) {
-        if (c == length - 1 && !soft) {
-            err = code_add_label(code, l->w->arena, k->last, false);
+    unsigned length = m->ii * m->unroll;
+    for (unsigned c = 0; c < length; c++) {
+        if (!code_add(code, l->w->arena)) {
+            return work_no_memory(l->w);
         }
-        err = err || !code_add(code, l->w->arena) ? SOTTO_ENOMEM : SOTTO_OK;
-    }
-    if (err) {
-        return work_no_memory(l->w);
     }
     for (unsigned i = 0; i < m->n; i++) {
         for (unsigned copy = 0; copy < m->unroll; copy++) {
@@ -368,45 +369,56 @@ static int emit_kernel(struct lower *l, struct kernel *k)
             int iteration = (int)(k->lead + copy) - (int)stage_of(m, i);
             assign_op(l->w, &m->webs, &m->d[i], i, &m->ops[i],
                       iteration + (int)m->unroll * 64, &op);
-            code_put(&code->bundles[first + copy * m->ii + (unsigned)m->time[i] % m->ii],
+            code_put(&code->bundles[copy * m->ii + (unsigned)m->time[i] % m->ii],
                      &op.alts[m->form[i]], lower_ref(l->w, &op), op.line);
         }
     }
-    if (soft) {
+    if (l->w->func->regions[m->region].soft) {
         struct lin_op jump = jump_back(l, k);
-        code_put(&code->bundles[first + length - 1 - DEPS_DELAY_SLOTS], &jump.alts[0],
+        code_put(&code->bundles[length - 1 - DEPS_DELAY_SLOTS], &jump.alts[0],
                  (struct code_ref){0}, jump.line);
     }
-    k->report->kernel = first;
-    k->report->bundles = length;
-    if (code_measure(code)) {
-        return work_error(l->w, m->ops[0].line, "no format for a bundle");
-    }
-    return SOTTO_OK;
+    return code_measure(code) ? work_error(l->w, m->ops[0].line, "no format for a bundle") : SOTTO_OK;
 }
 
-/* The last bundle of a hardware loop is 16 bytes wide and stands at a multiple of 16. */
-static int align_kernel(struct lower *l, const struct kernel *k)
+/* The last bundle of a hardware loop is 16 bytes wide and stands at a multiple of 16; as far as the kernel
+ * is long enough, the distance from set-up to there is reached with 64 bytes before the kernel. */
+static bool align_kernel(struct code *code)
+{
+    unsigned last = code->n_bundles - 1;
+    uint32_t want = DEPS_LOOP_BYTES - DEPS_LOOP_HEAD_BYTES, most = last * ISA_BUNDLE_MAX;
+    want = want < most ? want : most;
+    if (!code_widen(code, last, last + 1, ISA_BUNDLE_MAX - code->bundles[last].bundle.size)) {
+        return false;
+    }
+    uint32_t now = code->bundles[last].address;
+    want = want < now ? now : want;
+    for (want = (want + 15) / 16 * 16; want <= most; want += 16) {
+        if (code_widen(code, 0, last, want - now)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int append_kernel(struct lower *l, struct kernel *k, const struct code *kernel)
 {
     struct code *code = &l->out->code;
-    unsigned last = code->n_bundles - 1;
-    if (l->w->func->regions[k->m.region].soft) {
-        return SOTTO_OK;
+    bool soft = l->w->func->regions[k->m.region].soft;
+    k->report->kernel = code->n_bundles;
+    k->report->bundles = kernel->n_bundles;
+    int err = code_add_label(code, l->w->arena, k->start, false);
+    for (unsigned c = 0; !err && c < kernel->n_bundles; c++) {
+        if (c == kernel->n_bundles - 1 && !soft) {
+            err = code_add_label(code, l->w->arena, k->last, false);
+        }
+        struct code_bundle *b = err ? NULL : code_add(code, l->w->arena);
+        err = b ? SOTTO_OK : SOTTO_ENOMEM;
+        if (b) {
+            *b = kernel->bundles[c];
+        }
     }
-    bool ok = code_widen(code, last, last + 1, ISA_BUNDLE_MAX - code->bundles[last].bundle.size);
-    uint32_t more = (16 - code->bundles[last].address % 16) % 16;
-    // With 112 bytes between set-up and last bundle: 64 of them are before the kernel.
-    uint32_t inside = code->bundles[last].address + more - code->bundles[k->report->kernel].address;
-    if (inside + DEPS_LOOP_HEAD_BYTES < DEPS_LOOP_BYTES) {
-        more += (DEPS_LOOP_BYTES - DEPS_LOOP_HEAD_BYTES - inside + 15) / 16 * 16;
-    }
-    ok = ok && code_widen(code, k->report->kernel, last, more);
-    if (!ok && more > 14) {
-        // A short kernel: the rest was left to the code before it.
-        ok = code_widen(code, k->report->kernel, last, (16 - code->bundles[last].address % 16) % 16);
-    }
-    return ok ? SOTTO_OK
-              : work_error(l->w, k->m.ops[0].line, "the loop's last bundle cannot be aligned");
+    return err || code_measure(code) ? work_no_memory(l->w) : SOTTO_OK;
 }
 
 static void count_live(struct work *w, const struct kernel *k)
@@ -531,11 +543,21 @@ static int straight_region(struct lower *l, unsigned r, struct kernel *const *ke
 static int loop_region(struct lower *l, struct kernel *k)
 {
     bool soft = l->w->func->regions[k->m.region].soft;
-    int err = add_set_up(l, k);
+    struct code kernel = {0};
+    uint32_t head = 0;
+    int err = build_kernel(l, k, &kernel);
+    if (!err && !soft) {
+        if (!align_kernel(&kernel)) {
+            return work_error(l->w, k->m.ops[0].line, "the loop's last bundle cannot be aligned");
+        }
+        uint32_t inside = kernel.bundles[kernel.n_bundles - 1].address;
+        head = inside + DEPS_LOOP_HEAD_BYTES < DEPS_LOOP_BYTES ? DEPS_LOOP_BYTES - inside
+                                                               : DEPS_LOOP_HEAD_BYTES;
+    }
+    err = err ? err : add_set_up(l, k);
     err = err ? err : add_prologue(l, k);
-    err = err ? err : flush(l, true, soft ? 0 : DEPS_LOOP_HEAD_BYTES);
-    err = err ? err : emit_kernel(l, k);
-    err = err ? err : align_kernel(l, k);
+    err = err ? err : flush(l, true, head);
+    err = err ? err : append_kernel(l, k, &kernel);
     l->first = l->out->code.n_bundles;
     return err ? err : add_epilogue(l, k);
 }

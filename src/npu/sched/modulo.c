@@ -296,6 +296,9 @@ int modulo_schedule(struct work *w, unsigned region, struct modulo *m)
     if (err) {
         return err;
     }
+    if (r->soft && w->func->flags.read[ISA_REG_srCarry]) {
+        return work_error(w, r->line, "a soft loop changes the carry, which this function reads");
+    }
     bounds(w, m, &p);
     unsigned first = m->res_mii > m->rec_mii ? m->res_mii : m->rec_mii;
     unsigned last = r->max_ii ? r->max_ii : first * 4 + 16 * m->n + 64;

@@ -293,33 +293,39 @@ static void take(struct place *p, int i)
     table_add(&p->table, form(p, i, p->form[i]), p->m->ops[i].banks, p->time[i], -1);
 }
 
-/* Looks through the window, from the end that keeps values short. */
+static bool try_at(struct place *p, int i, int t, struct window w)
+{
+    uint8_t alt;
+    if (t < w.early || t > w.late || !fits(p, i, t, &alt)) {
+        return false;
+    }
+    put(p, i, t, alt);
+    return true;
+}
+
+/* Looks through the window, from the end that keeps values short; without neighbours from where the op
+ * would be in an iteration on its own. */
 static bool place_free(struct place *p, int i, struct window w)
 {
     const struct lin_op *op = &p->m->ops[i];
-    bool down = w.below && !w.above;
-    if (!w.below && !w.above) {
-        down = w.early == PLACE_FAR && w.late != -PLACE_FAR;
-    }
-    down = op->lean ? op->lean > 0 : down;
-    int span = (int)p->ii;
-    uint8_t alt;
-    if (w.early == PLACE_FAR && w.late == -PLACE_FAR) {
-        w.early = 0;
-    }
-    if (down && w.late == -PLACE_FAR) {
-        w.late = w.early + span - 1;
-    }
-    if (!down && w.early == PLACE_FAR) {
-        w.early = w.late - span + 1;
-    }
-    for (int k = 0; k < span; k++) {
-        int t = down ? w.late - k : w.early + k;
-        if (t > w.late || t < w.early) {
-            return false;
+    int span = (int)p->ii, start = p->depth[i];
+    bool down = op->lean ? op->lean > 0 : w.below && !w.above;
+    if (w.above || w.below || op->lean) {
+        start = down ? w.late : w.early;
+        start = down && w.late == -PLACE_FAR ? w.early + span - 1 : start;
+        start = !down && w.early == PLACE_FAR ? w.late - span + 1 : start;
+        if (w.early == PLACE_FAR && w.late == -PLACE_FAR) {
+            start = p->depth[i];
         }
-        if (fits(p, i, t, &alt)) {
-            put(p, i, t, alt);
+    }
+    start = start < w.early ? w.early : start > w.late ? w.late : start;
+    for (int k = 0; k < span; k++) {
+        if (try_at(p, i, down ? start - k : start + k, w)) {
+            return true;
+        }
+    }
+    for (int k = 1; k < span && !w.above && !w.below; k++) {
+        if (try_at(p, i, down ? start + k : start - k, w)) {
             return true;
         }
     }
@@ -378,6 +384,7 @@ bool place_try(struct place *p, unsigned ii, unsigned variant)
         return false;
     }
     memset(p->placed, 0, n * sizeof *p->placed);
+    p->depth = r.depth;
     for (unsigned budget = 12 * n + 50; budget > 0; budget--) {
         int i = -1;
         for (unsigned k = 0; k < n && i < 0; k++) {

@@ -25,6 +25,7 @@ struct place {
     int *time;          // result
     uint8_t *form;
     bool *placed;
+    const int *depth; // longest way to each op within the iteration
     unsigned ii, variant;
     int reserve; // cycle in which a branch takes the alu slot, -1: none
 };

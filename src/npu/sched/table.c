@@ -1,6 +1,8 @@
 /* Which slots, ports and bank pairs are taken in which cycle: reservation tables. See impl.h. */
 #include "npu/sched/impl.h"
 
+#include <string.h>
+
 struct table_cycle {
     uint8_t slots[ISA_SLOT_COUNT];
     uint8_t ports[ISA_PORT_COUNT][ISA_USE_AVOID + 1];
@@ -9,8 +11,15 @@ struct table_cycle {
 
 bool table_init(struct table *t, struct arena *arena, int base, int n, bool modulo)
 {
-    *t = (struct table){.n = n, .modulo = modulo, .base = base};
-    t->cycles = arena_alloc(arena, (size_t)n, sizeof *t->cycles);
+    if (n > t->capacity) {
+        t->capacity = n + n / 2;
+        t->cycles = arena_alloc(arena, (size_t)t->capacity, sizeof *t->cycles);
+    } else {
+        memset(t->cycles, 0, (size_t)n * sizeof *t->cycles);
+    }
+    t->n = n;
+    t->modulo = modulo;
+    t->base = base;
     return t->cycles != NULL;
 }
 
