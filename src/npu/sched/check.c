@@ -222,16 +222,23 @@ static void check_port(struct checker *c, struct place a, struct place b, int di
     }
 }
 
-/* Does any op within reach read the leaf in cycles low..high after `from` was issued? */
-static bool read_between(const struct checker *c, unsigned from, unsigned leaf, int low, int high)
+static bool same_place(struct place a, struct place b)
 {
-    int reach[2][REACH_MAX] = {{(int)from}};
+    return a.bundle == b.bundle && a.slot == b.slot;
+}
+
+/* Does any op but the two read the leaf in cycles low..high after `first` was issued? */
+static bool read_between(const struct checker *c, struct place first, struct place second,
+                         unsigned leaf, int low, int high)
+{
+    int reach[2][REACH_MAX] = {{(int)first.bundle}};
     unsigned n = 1;
     for (int d = 0; d <= high && n; d++) {
         for (unsigned i = 0; i < n; i++) {
             for (unsigned s = 0; s < ISA_SLOT_COUNT; s++) {
                 struct place p = {(unsigned)reach[d % 2][i], s};
-                for (unsigned a = 0; has(c, p) && a < op(c, p)->n; a++) {
+                bool other = has(c, p) && !same_place(p, first) && !same_place(p, second);
+                for (unsigned a = 0; other && a < op(c, p)->n; a++) {
                     const struct deps_access *x = &op(c, p)->access[a];
                     int cycle = d + x->stage - 1;
                     if (!x->write && x->leaf == leaf && cycle >= low - (x->bypass != 0) &&
@@ -269,7 +276,7 @@ static void check_update(struct checker *c, struct place a, struct place b, int 
     }
     bool lost = over && reads_leaf(op(c, a), write->leaf) &&
                 distance + over->stage > write->stage &&
-                !read_between(c, a.bundle, write->leaf, write->stage,
+                !read_between(c, a, b, write->leaf, write->stage,
                               distance + over->stage - 1);
     if (lost) {
         report(c, CHECK_LOST_UPDATE, b, a, "'%s' reads %s %d bundles after '%s' updates it, and "

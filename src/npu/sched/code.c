@@ -8,11 +8,12 @@ enum { WIDEN_MAX = 512 };
 
 struct code_bundle *code_add(struct code *code, struct arena *arena)
 {
-    code->bundles = arena_grow(arena, code->bundles, code->n_bundles, &code->cap_bundles,
-                               sizeof *code->bundles);
-    if (!code->bundles) {
+    struct code_bundle *moved = arena_grow(arena, code->bundles, code->n_bundles,
+                                           &code->cap_bundles, sizeof *moved);
+    if (!moved) {
         return NULL;
     }
+    code->bundles = moved;
     struct code_bundle *b = &code->bundles[code->n_bundles++];
     memset(b, 0, sizeof *b);
     return b;
@@ -20,11 +21,12 @@ struct code_bundle *code_add(struct code *code, struct arena *arena)
 
 int code_add_label(struct code *code, struct arena *arena, const char *name, bool global)
 {
-    code->labels = arena_grow(arena, code->labels, code->n_labels, &code->cap_labels,
-                              sizeof *code->labels);
-    if (!code->labels) {
+    struct code_label *moved = arena_grow(arena, code->labels, code->n_labels, &code->cap_labels,
+                                          sizeof *moved);
+    if (!moved || !name) {
         return SOTTO_ENOMEM;
     }
+    code->labels = moved;
     code->labels[code->n_labels++] = (struct code_label){name, code->n_bundles, global};
     return SOTTO_OK;
 }

@@ -26,8 +26,9 @@ struct search {
 
 struct list_op *list_add(struct work *w, struct list *list, const struct lin_op *op)
 {
-    list->ops = arena_grow(w->arena, list->ops, list->n, &list->cap, sizeof *list->ops);
-    struct deps_op *forms = list->ops ? arena_alloc(w->arena, LIN_ALTS_MAX, sizeof *forms) : NULL;
+    struct list_op *moved = arena_grow(w->arena, list->ops, list->n, &list->cap, sizeof *moved);
+    list->ops = moved ? moved : list->ops;
+    struct deps_op *forms = moved ? arena_alloc(w->arena, LIN_ALTS_MAX, sizeof *forms) : NULL;
     if (!forms) {
         return NULL;
     }
