@@ -27,8 +27,8 @@ struct item {
     struct window window;       // where its sound is from
     double offset_s;            // window time at which this item's sound begins (tails: > 0)
     struct job read;            // what was read before, while the job asks for more
-    int32_t *given;             // its tokens and the time to go on from; NULL: not asked
-    bool stuck;                 // asking did not help
+    int32_t *given;             // its tokens and the time to go on from
+    double asked_s;             // and that time; 0: not asked
     float *audio;               // owned: its sound, until decoded
     size_t n_audio;
     struct segment_list segments;
@@ -299,24 +299,27 @@ static bool tokens_to_give(const struct batched *b, const struct item *it, doubl
     const struct config *c = b->t->config;
     const int32_t *tokens = it->job.tokens;
     int32_t end = tokenizer_special(m->tokenizer)->timestamp_begin + (int32_t)lrint(text_end / 0.02);
-    int room = m->shape.n_text_ctx / 2 - 32; // a few words more
+    const int words = 32, half = m->shape.n_text_ctx / 2; // a few words more; as batch.c's prompt
+    int previous = it->job.n_previous < half ? it->job.n_previous : half;
+    int prefix = !it->job.use_prefix ? 0 : c->prefix.n < half ? c->prefix.n : half;
 
     for (*n = it->job.n_tokens; *n > 0 && tokens[*n - 1] != end;)
         --*n;
-    if (*n < 2 || *n + 1 > room || c->opt.without_timestamps)
+    if (*n < 2 || *n + 1 > half - words || c->opt.without_timestamps)
         return false;
     if (tokens[*n - 2] == end)
         --*n; // the next segment had been begun
-    return it->job.n_previous + c->prefix.n + *n + 32 <= m->shape.n_text_ctx;
+    return previous + prefix + *n + words <= m->shape.n_text_ctx;
 }
 
 /* Has the window's speech been left unread from `text_end` on, the decoder is asked once more, with
- * what it said so far and the time to go on from. That costs no encoding, unlike a tail. */
+ * what it said so far and the time to go on from. That costs no encoding, unlike a tail. Asking again
+ * from where the last answer began would bring the same answer: then a tail it is. */
 static int ask_more(struct batched *b, struct item *it, double text_end, bool *asked)
 {
     int n;
 
-    *asked = !it->stuck && tokens_to_give(b, it, text_end, &n);
+    *asked = text_end - it->asked_s >= progress_min_s && tokens_to_give(b, it, text_end, &n);
     if (!*asked)
         return 0;
     mem_free(it->given);
@@ -325,7 +328,7 @@ static int ask_more(struct batched *b, struct item *it, double text_end, bool *a
         return SOTTO_ENOMEM;
     memcpy(it->given, it->job.tokens, (size_t)n * sizeof *it->given);
     it->given[n] = it->given[n - 1];
-    b->t->stats.n_fallbacks += it->job.n_fallbacks;
+    it->asked_s = text_end;
     job_fini(&it->read);
     it->read = it->job;
     it->job.given = it->given;
@@ -353,7 +356,6 @@ static int join_answer(const struct batched *b, struct item *it)
     int n = job->n_given, m = job->n_tokens;
 
     if (!gets_on(b, it)) {
-        it->stuck = true;
         job_fini(job);
         *job = *read;
         *read = (struct job){0};
@@ -368,6 +370,7 @@ static int join_answer(const struct batched *b, struct item *it)
     job->tokens = all;
     job->n_tokens = n + m;
     job->n_given = 0;
+    job->n_fallbacks += read->n_fallbacks;
     job->avg_logprob = (read->avg_logprob * (float)n + job->avg_logprob * (float)m) / (float)(n + m);
     job->temperature = fmaxf(job->temperature, read->temperature);
     job->compression_ratio = fmaxf(job->compression_ratio, read->compression_ratio);

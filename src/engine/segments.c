@@ -2,6 +2,7 @@
  * timestamps). Words are added later, by words.c. */
 #include "engine/segments.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -148,6 +149,12 @@ static int cut_whole(struct slicer *c, int32_t begin, struct segments_end *end)
     int position = last_timestamp(w, begin);
 
     end->resume_s = w->duration_s;
+    /* NOTE: the reference ends the text where it begins if it has no other timestamp. What is to be
+     * kept to the end must not seem unread. */
+    if (w->keep_tail && w->n_tokens > 1 && w->tokens[0] == begin + position) {
+        double from = timestamp_s(position);
+        return add_slice(c, 0, w->n_tokens, from, fmax(from, w->duration_s));
+    }
     return add_slice(c, 0, w->n_tokens, 0, position > 0 ? timestamp_s(position) : w->duration_s);
 }
 
