@@ -250,6 +250,8 @@ static void test_stop(void **state)
 }
 
 static const char loop[] = "again and again and again and again and again and again and again";
+#define WIDE "\xe3\x80\x80\xe3\x80\x80\xe3\x80\x80\xe3\x80\x80\xe3\x80\x80\xe3\x80\x80"
+static const char wide[] = WIDE WIDE WIDE "the quick brown fox" WIDE WIDE WIDE;
 static const char plain[] = "the quick brown fox jumps over a lazy dog";
 
 /* At temperature 0: is a window decoded again, and does it count as silence? */
@@ -269,6 +271,7 @@ static void test_fallback_rules(void **state)
         {plain, 0.9, 0.7, false, false},  // sure of the text: somebody did speak
         {loop, 0.9, 0.7, true, false},
         {"", 0.9, 0.1, false, false},     // no text: a ratio of 0, as 0 bytes give
+        {wide, 0.9, 0.1, false, false},   // ideographic spaces at the ends do not count
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -119,12 +119,50 @@ static void test_repair_random(void **state)
     }
 }
 
+// Expected values: Python 3, str.isspace of every code point, and str.strip.
+static void test_white_space(void **state)
+{
+    (void)state;
+    const uint32_t spaces[] = {0x09,   0x0A,   0x0B,   0x0C,   0x0D,   0x1C,   0x1D,   0x1E,
+                               0x1F,   0x20,   0x85,   0xA0,   0x1680, 0x2000, 0x2001, 0x2002,
+                               0x2003, 0x2004, 0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200A,
+                               0x2028, 0x2029, 0x202F, 0x205F, 0x3000};
+    const size_t n_spaces = sizeof spaces / sizeof *spaces;
+    const struct {
+        const char *in, *out;
+    } rows[] = {
+        {"", ""},
+        {" \n\xE3\x80\x80\xC2\xA0", ""},
+        {"a", "a"},
+        {"\xE3\x80\x80 a b\xC2\xA0", "a b"},
+        {"\xE2\x80\xA8\xE3\x81\x82\xE3\x80\x80\xE3\x81\x84\x1F", "\xE3\x81\x82\xE3\x80\x80\xE3\x81\x84"},
+        {" \xFF ", "\xFF"},
+        {" \xE3\x80", "\xE3\x80"}, // a space cut off is none
+        {"\xE2\x80\x8B ", "\xE2\x80\x8B"}, // nor is the one of no width
+    };
+    size_t k = 0;
+
+    for (uint32_t c = 0; c <= 0x10FFFF; c++) {
+        bool expected = k < n_spaces && spaces[k] == c;
+        k += expected;
+        if (utf8_is_space(c) != expected)
+            fail_msg("U+%04X is %staken for white space", c, expected ? "not " : "");
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t n = strlen(rows[i].in);
+        const char *s = utf8_strip(rows[i].in, &n);
+        assert_int_equal(n, strlen(rows[i].out));
+        assert_memory_equal(s, rows[i].out, n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_code_point), cmocka_unit_test(test_nothing_else_is_valid),
         cmocka_unit_test(test_invalid),          cmocka_unit_test(test_valid_prefix),
         cmocka_unit_test(test_repair),           cmocka_unit_test(test_repair_random),
+        cmocka_unit_test(test_white_space),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,3 +101,32 @@ size_t utf8_repair(char *dst, const char *src, size_t size)
     dst[out] = '\0';
     return out;
 }
+
+/* Characters of bidirectional class WS, B or S, or of category Zs (Python's documentation of
+ * str.isspace), in the Unicode Character Database. */
+bool utf8_is_space(uint32_t c)
+{
+    if (c < 0x80)
+        return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20);
+    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
+           c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+const char *utf8_strip(const char *s, size_t *size)
+{
+    const char *end = s + *size, *last = s; // behind what is not white space
+    bool begun = false;
+    uint32_t c;
+
+    for (const char *p = s; p < end;) {
+        int n = utf8_decode(p, (size_t)(end - p), &c);
+        bool space = n > 0 && utf8_is_space(c);
+        p += n > 0 ? n : 1;
+        if (space && !begun)
+            s = last = p;
+        begun |= !space;
+        last = space ? last : p;
+    }
+    *size = (size_t)(last - s);
+    return s;
+}

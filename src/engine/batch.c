@@ -272,10 +272,7 @@ static int compression_ratio(const struct tokenizer *t, const int32_t *tokens, i
     if (!err) {
         tokenizer_decode(t, tokens, n, raw, raw_size + 1);
         size_t size = utf8_repair(text, raw, raw_size);
-        const char *start = text + strspn(text, " \t\r\n");
-        size -= (size_t)(start - text);
-        while (size && strchr(" \t\r\n", start[size - 1]))
-            size--;
+        const char *start = utf8_strip(text, &size);
         if (compress2(packed, &packed_size, (const Bytef *)start, (uLong)size,
                       Z_DEFAULT_COMPRESSION) == Z_OK)
             *ratio = (float)size / (float)packed_size;

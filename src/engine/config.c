@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 void sotto_options_init(struct sotto_options *o)
 {
@@ -192,15 +193,13 @@ static int own_strings(struct config *c)
     return 0;
 }
 
-/* Encodes " " + text without surrounding blanks, as openai/whisper does with prompts. */
+/* Encodes " " + text without white space around it, as openai/whisper does with prompts. */
 static int encode_text(struct config_tokens *out, const struct tokenizer *t, const char *text)
 {
     if (!text)
         return 0;
-    text += strspn(text, " \t\r\n");
     size_t length = strlen(text);
-    while (length && strchr(" \t\r\n", text[length - 1]))
-        length--;
+    text = utf8_strip(text, &length);
 
     char *padded = mem_alloc(length + 2, 1);
     if (!padded)

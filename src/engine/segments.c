@@ -56,7 +56,9 @@ void segment_list_fini(struct segment_list *list)
 
 bool segment_is_blank(const struct segment *s)
 {
-    return s->text[strspn(s->text, " \t\r\n")] == '\0';
+    size_t size = strlen(s->text);
+    utf8_strip(s->text, &size);
+    return size == 0;
 }
 
 /* Bytes at the start of `s` that continue a code point begun before it. */

@@ -26,6 +26,7 @@ struct sequential {
     bool ended;                // after the last clip
     int clip;
     int64_t seek;              // frame where the next window begins
+    int64_t counted;           // frames up to here are in stats.speech_s
     int64_t n_windows;
     int32_t history[HISTORY_MAX]; // text so far (with the initial prompt), since the last reset
     int n_history;
@@ -258,15 +259,21 @@ static int run_job(struct sequential *s, struct job *job)
     return err;
 }
 
-/* Emits the window's segments and remembers their text. */
+/* Emits the window's segments and remembers their text. The recogniser may put an end into the
+ * silence that fills up the last window: the clip ends it. */
 static int deliver(struct sequential *s, const struct job *job)
 {
+    int64_t begin, end;
+    bool known = present_clip(s, &begin, &end) && end < INT64_MAX;
     int err = 0;
 
     for (int i = 0; i < s->segments.n && !err; i++) {
-        const struct segment *seg = &s->segments.items[i];
+        struct segment *seg = &s->segments.items[i];
+        double end_s = known ? (double)end / FEATURES_PER_SECOND : HUGE_VAL;
         if (seg->start_s == seg->end_s || segment_is_blank(seg))
             continue;
+        if (seg->start_s < end_s)
+            seg->end_s = fmin(seg->end_s, end_s);
         err = transcriber_emit(s->t, seg);
         remember(s, seg->tokens, seg->n_tokens);
     }
@@ -372,7 +379,11 @@ static int decode_extent(struct sequential *s, const struct extent *e)
     if (err)
         return err;
     compute_features(s, e);
-    t->stats.speech_s += (double)e->n_frames / FEATURES_PER_SECOND;
+    int64_t stop = e->seek + e->n_frames, from = e->seek > s->counted ? e->seek : s->counted;
+    if (stop > from) { // windows may overlap
+        t->stats.speech_s += (double)(stop - from) / FEATURES_PER_SECOND;
+        s->counted = stop;
+    }
     err = transcriber_encode(t, s->window);
     if (!err && t->language < 0)
         err = transcriber_detect(t, s->batch, s->window);
