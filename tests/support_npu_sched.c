@@ -117,8 +117,10 @@ static void vector_op(struct generator *g)
         return;
     default:
         if (c >= 0) {
-            line(g, dice(g, 2) ? " vst.conv.bf16.fp32 %%c%d, [%%o], #32 @O"
-                               : " vst %%c%d.l, [%%o], #32 @O", c);
+            line(g,
+                 dice(g, 2) ? " vst.conv.bf16.fp32 %%c%d, [%%o], #32 @O"
+                            : " vst %%c%d.l, [%%o], #32 @O",
+                 c);
         }
     }
 }
@@ -186,8 +188,9 @@ static void init_all(struct generator *g)
 /* The loop may carry values from one iteration to the next, or start with fresh ones. */
 static void loop(struct generator *g)
 {
-    static const char *const kinds[] = {"24", "7", "2", "%n min=4", "%n min=2 multiple=2",
-                                        "9 soft", "%n min=6 soft", "12 unroll=1"};
+    static const char *const kinds[] = {
+        "24",         "7", "2", "%n min=4", "%n min=2 multiple=2", "9 soft", "%n min=6 soft",
+        "12 unroll=1"};
     line(g, ".loop %s", kinds[dice(g, 8)]);
     if (dice(g, 2)) {
         memset(g->has_x, 0, sizeof g->has_x);
@@ -204,10 +207,11 @@ static void loop(struct generator *g)
 char *test_random_lin(unsigned seed)
 {
     struct generator g = {.random = seed * 2654435761u + 99};
-    static const char *const areas[] = {".area A const\n.area B const bank=K\n.area S const bank=K\n"
-                                        ".area T\n.area O each",
-                                        ".area A const bank=K\n.area B const bank=L\n.area S\n"
-                                        ".area T bank=L each\n.area O bank=K"};
+    static const char *const areas[] = {
+        ".area A const\n.area B const bank=K\n.area S const bank=K\n"
+        ".area T\n.area O each",
+        ".area A const bank=K\n.area B const bank=L\n.area S\n"
+        ".area T bank=L each\n.area O bank=K"};
     line(&g, ".bank K L\n%s", areas[dice(&g, 2)]);
     line(&g, ".func f\n.reg p a=p0 b=p1 o=p2 s=p3 t=p4\n.reg r n=r0 cfg mode r0 r1 r2 r3 r4 r5");
     line(&g, ".reg x x0 x1 x2 x3\n.reg bm c0 c1 c2 c3\n.reg w w0 w1 w2");
@@ -248,7 +252,8 @@ unsigned long test_run_assembly(const char *text, size_t size, const char *name,
     assert_ok(emu_core_open(&core, NULL, NULL, &diag), &diag);
     for (unsigned i = 0; i < image->n_segments; i++) {
         assert_ok(emu_core_load(core, image->segments[i].address, image->segments[i].data,
-                                image->segments[i].file_size, &diag), &diag);
+                                image->segments[i].file_size, &diag),
+                  &diag);
     }
     memcpy(emu_core_memory(core, EMU_OWN), memory, TEST_CORE_MEMORY);
     emu_core_call(core, npu_image_symbol(image, name)->value);

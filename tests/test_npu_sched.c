@@ -170,8 +170,9 @@ static struct sched_result *schedule(const char *text, bool unscheduled)
 }
 
 #define HEAD                                                                                       \
-    ".bank T W\n.area A bank=T const\n.area B bank=W const\n.area C bank=T each\n.area D each\n"  \
-    ".func f\n.reg p a=p0 b=p1 o=p2\n.reg r n=r0 cfg s\n.reg x x y z\n.reg bm c c2 sum\n.reg w w\n"
+    ".bank T W\n.area A bank=T const\n.area B bank=W const\n.area C bank=T each\n.area D each\n"   \
+    ".func f\n.reg p a=p0 b=p1 o=p2\n.reg r n=r0 cfg s\n.reg x x y z\n.reg bm c c2 sum\n.reg w "   \
+    "w\n"
 #define TAIL "  ret lr\n.endfunc\n"
 
 /* Loops whose best interval is known by hand. */
@@ -183,28 +184,39 @@ static void known_intervals(void **state)
         unsigned ii;
         const char *bound;
     } cases[] = {
-        {"copy: one load, one store", HEAD ".loop 64\n vldb %w, [%a], #32 @A\n vst %w, [%o], #32 @D\n"
-         ".endloop\n" TAIL, 1, "slot"},
-        {"copy through one bank pair", HEAD ".loop 64\n vldb %x.l, [%a], #32 @A\n vldb %x.h, [%a], #32 @A\n"
-         " vst %x.l, [%o], #32 @C\n vst %x.h, [%o], #32 @C\n.endloop\n" TAIL, 4, "bank T"},
-        {"two bank pairs", HEAD ".loop 64\n vldb %x.l, [%b], #32 @B\n vldb %x.h, [%b], #32 @B\n"
-         " vst %x.l, [%o], #32 @C\n vst %x.h, [%o], #32 @C\n.endloop\n" TAIL, 2, "slot"},
-        {"sum in one accumulator: 4 bundles", HEAD " movi %cfg, #28\n vlda %sum.l, [%o, #0] @D\n"
-         " vlda %sum.h, [%o, #32] @D\n.loop 64\n vldb %x.l, [%a], #32 @A\n vlda %x.h, [%b], #32 @B\n"
-         " vmac.f %sum, %sum, %x, %x, %cfg\n.endloop\n vst %sum.l, [%o, #0] @D\n"
-         " vst %sum.h, [%o, #32] @D\n" TAIL, 4, "recurrence"},
-        {"scalar chain through memory", HEAD " movi %s, #1\n.loop 16\n mul %s, %s, %s\n.endloop\n"
-         " st %s, [%o, #0] @D\n" TAIL, 2, "recurrence"},
-        {"read port of accumulators", HEAD " movi %cfg, #28\n.loop 32\n vldb %x.l, [%a], #32 @A\n"
-         " vldb %x.h, [%a], #32 @A\n vmul.f %c, %x, %x, %cfg\n vadd.f %c2, %c, %c, %cfg\n"
-         " vst.conv.bf16.fp32 %c2, [%o], #32 @D\n vst %c.l, [%b], #32 @C\n.endloop\n" TAIL, 3,
-         "port CM_RM"},
+        {"copy: one load, one store",
+         HEAD ".loop 64\n vldb %w, [%a], #32 @A\n vst %w, [%o], #32 @D\n"
+              ".endloop\n" TAIL,
+         1, "slot"},
+        {"copy through one bank pair",
+         HEAD ".loop 64\n vldb %x.l, [%a], #32 @A\n vldb %x.h, [%a], #32 @A\n"
+              " vst %x.l, [%o], #32 @C\n vst %x.h, [%o], #32 @C\n.endloop\n" TAIL,
+         4, "bank T"},
+        {"two bank pairs",
+         HEAD ".loop 64\n vldb %x.l, [%b], #32 @B\n vldb %x.h, [%b], #32 @B\n"
+              " vst %x.l, [%o], #32 @C\n vst %x.h, [%o], #32 @C\n.endloop\n" TAIL,
+         2, "slot"},
+        {"sum in one accumulator: 4 bundles",
+         HEAD " movi %cfg, #28\n vlda %sum.l, [%o, #0] @D\n"
+              " vlda %sum.h, [%o, #32] @D\n.loop 64\n vldb %x.l, [%a], #32 @A\n vlda %x.h, [%b], "
+              "#32 @B\n"
+              " vmac.f %sum, %sum, %x, %x, %cfg\n.endloop\n vst %sum.l, [%o, #0] @D\n"
+              " vst %sum.h, [%o, #32] @D\n" TAIL,
+         4, "recurrence"},
+        {"scalar chain through memory",
+         HEAD " movi %s, #1\n.loop 16\n mul %s, %s, %s\n.endloop\n"
+              " st %s, [%o, #0] @D\n" TAIL,
+         2, "recurrence"},
+        {"read port of accumulators",
+         HEAD " movi %cfg, #28\n.loop 32\n vldb %x.l, [%a], #32 @A\n"
+              " vldb %x.h, [%a], #32 @A\n vmul.f %c, %x, %x, %cfg\n vadd.f %c2, %c, %c, %cfg\n"
+              " vst.conv.bf16.fp32 %c2, [%o], #32 @D\n vst %c.l, [%b], #32 @C\n.endloop\n" TAIL,
+         3, "port CM_RM"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sched_result *r = schedule(cases[i].text, false);
         const struct sched_loop *l = &r->funcs[0].loops[0];
-        if (r->funcs[0].n_loops != 1 || l->ii != cases[i].ii ||
-            !strstr(l->bound, cases[i].bound)) {
+        if (r->funcs[0].n_loops != 1 || l->ii != cases[i].ii || !strstr(l->bound, cases[i].bound)) {
             fail_msg("%s: interval %u bound by %s, not %u by %s", cases[i].what, l->ii, l->bound,
                      cases[i].ii, cases[i].bound);
         }
@@ -244,8 +256,8 @@ static void gemm(void **state)
         assert_memory_equal(memory[0], memory[1], TEST_CORE_MEMORY);
         free(memory[0]);
         free(memory[1]);
-        print_message("# gemm_bf16 64x64x64, slot %d: %lu emulated cycles (unscheduled %lu)\n", slot,
-                      cycles[0], cycles[1]);
+        print_message("# gemm_bf16 64x64x64, slot %d: %lu emulated cycles (unscheduled %lu)\n",
+                      slot, cycles[0], cycles[1]);
         assert_true(cycles[0] <= 2150);
     }
     lin_close(&file);
@@ -269,7 +281,7 @@ static void rules(void **state)
 {
     (void)state;
 #define NOPS5 "nop\nnop\nnop\nnop\nnop\n"
-#define WIDE "nopb; nopa; nops; nopx; nopm; nopv\n"
+#define WIDE  "nopb; nopa; nops; nopx; nopm; nopv\n"
     static const struct {
         const char *what, *text;
         enum check_rule rule;
@@ -278,34 +290,54 @@ static void rules(void **state)
         {"clean", "add r1, r2, r3\nadd r4, r1, r1\nret lr\n" NOPS5, CHECK_PORT, false},
         {"port in one bundle", "st r1, [p0, #0]; vmac.f bml0, bml0, x0, x1, r0\nret lr\n" NOPS5,
          CHECK_PORT, true},
-        {"port across a branch", "j #one\nnop\nnop\nnop\nnop\nmul r1, r2, r3\n.align 16\none:\n"
-         "add r4, r5, r6\nret lr\n" NOPS5, CHECK_PORT, true},
+        {"port across a branch",
+         "j #one\nnop\nnop\nnop\nnop\nmul r1, r2, r3\n.align 16\none:\n"
+         "add r4, r5, r6\nret lr\n" NOPS5,
+         CHECK_PORT, true},
         {"double write", "lda r1, [p0, #0]\n" NOPS5 "add r1, r2, r3\nret lr\n" NOPS5,
          CHECK_DOUBLE_WRITE, true},
-        {"lost update", "vmac.f bml0, bml0, x0, x1, r0\nnop\nvmac.f bml0, bml0, x2, x3, r0\nret lr\n"
-         NOPS5, CHECK_LOST_UPDATE, true},
-        {"update kept", "vmac.f bml0, bml0, x0, x1, r0\nnop\nnop\nnop\nvmac.f bml0, bml0, x2, x3, r0\n"
-         "ret lr\n" NOPS5, CHECK_LOST_UPDATE, false},
-        {"update read in between", "vmac.f bml0, bml0, x0, x1, r0\nnop\nvmac.f bml0, bml0, x2, x3, r0\n"
-         "nop\nnop\nnop\nvst amll0, [p0, #0]\nret lr\n" NOPS5, CHECK_LOST_UPDATE, false},
-        {"branch in delay slot", "j #one\nnop\nret lr\nnop\nnop\nnop\n.align 16\none:\nret lr\n" NOPS5,
-         CHECK_DELAY_SLOT, true},
-        {"store near release", "vst wl0, [p0, #0]\nnop\nrel #48, r1\nret lr\n" NOPS5, CHECK_LOCK, true},
-        {"store far from release", "vst wl0, [p0, #0]\n" NOPS5 "nop\nnop\nrel #48, r1\nret lr\n" NOPS5,
-         CHECK_LOCK, false},
-        {"narrow loop end", "movxm ls, #one\nmovxm le, #two\nmova lc, #4\n" WIDE WIDE WIDE WIDE WIDE WIDE
-         ".align 16\none:\n" WIDE WIDE "two:\nadd r1, r2, r3\nret lr\n" NOPS5, CHECK_LOOP_END, true},
-        {"part-word store at the end", "movxm ls, #one\nmovxm le, #two\nmova lc, #4\n" WIDE WIDE WIDE WIDE
-         WIDE WIDE ".align 16\none:\n" WIDE WIDE
-         "two:\nnopb; st.s8 r1, [p0], #1; nops; nopx; nopm; nopv\nret lr\n" NOPS5, CHECK_LOOP_END, true},
-        {"set-up too near", "movxm ls, #one\nmovxm le, #two\nmova lc, #4\n.align 16\none:\n" WIDE WIDE
-         "two:\n" WIDE "ret lr\n" NOPS5, CHECK_LOOP_SET_UP, true},
-        {"good loop", "movxm ls, #one\nmovxm le, #two\nmova lc, #4\n" WIDE WIDE WIDE WIDE WIDE WIDE
-         ".align 16\none:\n" WIDE WIDE "two:\n" WIDE "ret lr\n" NOPS5, CHECK_LOOP_SET_UP, false},
-        {"update lost over the back edge", "movxm ls, #one\nmovxm le, #two\nmova lc, #4\n" WIDE WIDE WIDE
-         WIDE WIDE WIDE ".align 16\none:\nvmac.f bml0, bml0, x0, x1, r0; nopb; nopa; nops; nopx; nopm\n"
-         WIDE "two:\n" WIDE "ret lr\n" NOPS5, CHECK_LOST_UPDATE, true},
-        {"old value read", "lda r1, [p0, #0]\nadd r2, r1, r1\nret lr\n" NOPS5, CHECK_OLD_VALUE, true},
+        {"lost update",
+         "vmac.f bml0, bml0, x0, x1, r0\nnop\nvmac.f bml0, bml0, x2, x3, r0\nret lr\n" NOPS5,
+         CHECK_LOST_UPDATE, true},
+        {"update kept",
+         "vmac.f bml0, bml0, x0, x1, r0\nnop\nnop\nnop\nvmac.f bml0, bml0, x2, x3, r0\n"
+         "ret lr\n" NOPS5,
+         CHECK_LOST_UPDATE, false},
+        {"update read in between",
+         "vmac.f bml0, bml0, x0, x1, r0\nnop\nvmac.f bml0, bml0, x2, x3, r0\n"
+         "nop\nnop\nnop\nvst amll0, [p0, #0]\nret lr\n" NOPS5,
+         CHECK_LOST_UPDATE, false},
+        {"branch in delay slot",
+         "j #one\nnop\nret lr\nnop\nnop\nnop\n.align 16\none:\nret lr\n" NOPS5, CHECK_DELAY_SLOT,
+         true},
+        {"store near release", "vst wl0, [p0, #0]\nnop\nrel #48, r1\nret lr\n" NOPS5, CHECK_LOCK,
+         true},
+        {"store far from release",
+         "vst wl0, [p0, #0]\n" NOPS5 "nop\nnop\nrel #48, r1\nret lr\n" NOPS5, CHECK_LOCK, false},
+        {"narrow loop end",
+         "movxm ls, #one\nmovxm le, #two\nmova lc, #4\n" WIDE WIDE WIDE WIDE WIDE WIDE
+         ".align 16\none:\n" WIDE WIDE "two:\nadd r1, r2, r3\nret lr\n" NOPS5,
+         CHECK_LOOP_END, true},
+        {"part-word store at the end",
+         "movxm ls, #one\nmovxm le, #two\nmova lc, #4\n" WIDE WIDE WIDE WIDE WIDE WIDE
+         ".align 16\none:\n" WIDE WIDE
+         "two:\nnopb; st.s8 r1, [p0], #1; nops; nopx; nopm; nopv\nret lr\n" NOPS5,
+         CHECK_LOOP_END, true},
+        {"set-up too near",
+         "movxm ls, #one\nmovxm le, #two\nmova lc, #4\n.align 16\none:\n" WIDE WIDE "two:\n" WIDE
+         "ret lr\n" NOPS5,
+         CHECK_LOOP_SET_UP, true},
+        {"good loop",
+         "movxm ls, #one\nmovxm le, #two\nmova lc, #4\n" WIDE WIDE WIDE WIDE WIDE WIDE
+         ".align 16\none:\n" WIDE WIDE "two:\n" WIDE "ret lr\n" NOPS5,
+         CHECK_LOOP_SET_UP, false},
+        {"update lost over the back edge",
+         "movxm ls, #one\nmovxm le, #two\nmova lc, #4\n" WIDE WIDE WIDE WIDE WIDE WIDE
+         ".align 16\none:\nvmac.f bml0, bml0, x0, x1, r0; nopb; nopa; nops; nopx; nopm\n" WIDE
+         "two:\n" WIDE "ret lr\n" NOPS5,
+         CHECK_LOST_UPDATE, true},
+        {"old value read", "lda r1, [p0, #0]\nadd r2, r1, r1\nret lr\n" NOPS5, CHECK_OLD_VALUE,
+         true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sotto_diag diag = {0};
@@ -331,9 +363,9 @@ static void comparison_sees_changes(void **state)
     struct sched_result *r;
     static const char text[] =
         HEAD " movi %cfg, #28\n.loop %n min=8\n vldb %x.l, [%a], #32 @A\n vldb %x.h, [%a], #32 @A\n"
-        " vlda %y.l, [%b], #32 @B\n vlda %y.h, [%b], #32 @B\n vmul.f %c, %x, %y, %cfg\n"
-        " vadd.32 %z, %x, %y\n vst.conv.bf16.fp32 %c, [%o], #32 @D\n vst %z.l, [%o], #32 @D\n"
-        ".endloop\n" TAIL;
+             " vlda %y.l, [%b], #32 @B\n vlda %y.h, [%b], #32 @B\n vmul.f %c, %x, %y, %cfg\n"
+             " vadd.32 %z, %x, %y\n vst.conv.bf16.fp32 %c, [%o], #32 @D\n vst %z.l, [%o], #32 @D\n"
+             ".endloop\n" TAIL;
     assert_ok(lin_read(&file, text, sizeof text - 1, "test.lin", &diag), &diag);
     assert_ok(sched_file(&r, file, &(struct sched_options){0}, &diag), &diag);
     struct code *code = &r->funcs[0].code;
@@ -418,8 +450,8 @@ static void random_programs(void **state)
             for (int i = 0; i < TEST_CORE_MEMORY; i++) {
                 memory[plain][i] = (uint8_t)(i % 2 ? 0x3c + i % 5 : i * 7 + (i >> 8));
             }
-            cycles[plain] += test_run_assembly(r->text, r->text_size, "f", pointers, 5, 8,
-                                               memory[plain]);
+            cycles[plain] +=
+                test_run_assembly(r->text, r->text_size, "f", pointers, 5, 8, memory[plain]);
             sched_close(&r);
         }
         if (memcmp(memory[0], memory[1], TEST_CORE_MEMORY)) {
@@ -459,11 +491,16 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(distances),       cmocka_unit_test(memory_and_locks),
-        cmocka_unit_test(ports),           cmocka_unit_test(known_intervals),
-        cmocka_unit_test(gemm),            cmocka_unit_test(rules),
-        cmocka_unit_test(comparison_sees_changes), cmocka_unit_test(wrong_files),
-        cmocka_unit_test(random_programs), cmocka_unit_test(no_memory),
+        cmocka_unit_test(distances),
+        cmocka_unit_test(memory_and_locks),
+        cmocka_unit_test(ports),
+        cmocka_unit_test(known_intervals),
+        cmocka_unit_test(gemm),
+        cmocka_unit_test(rules),
+        cmocka_unit_test(comparison_sees_changes),
+        cmocka_unit_test(wrong_files),
+        cmocka_unit_test(random_programs),
+        cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,8 @@ static void show_error(void *user, const struct sotto_diag *error)
 static void show_fault(void *user, const struct check_fault *f)
 {
     (void)user;
-    printf("%s:%d: %s: %s\n", f->file ? f->file : "?", f->line, f->note ? "note" : "fault", f->text);
+    printf("%s:%d: %s: %s\n", f->file ? f->file : "?", f->line, f->note ? "note" : "fault",
+           f->text);
     printf("    rule %s; bundle at 0x%x", check_rule_name(f->rule), f->address);
     if (f->other_address != f->address) {
         printf(", with the one at 0x%x (line %d)", f->other_address, f->other_line);
@@ -42,9 +43,8 @@ static bool is_elf(const char *path)
 
 static int read_options(int argc, char **argv, struct request *r)
 {
-    static const struct option options[] = {{"notes", no_argument, NULL, 'n'},
-                                            {"source", required_argument, NULL, 's'},
-                                            {0}};
+    static const struct option options[] = {
+        {"notes", no_argument, NULL, 'n'}, {"source", required_argument, NULL, 's'}, {0}};
     int c;
     opterr = 0;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -327,11 +327,11 @@ int work_analyse(struct work *w)
 
 struct web_builder {
     struct work *w;
-    int *parent;       // of every value, by number: union-find
-    unsigned *vreg;    // of every value
-    int *at;           // op that made it
+    int *parent;    // of every value, by number: union-find
+    unsigned *vreg; // of every value
+    int *at;        // op that made it
     unsigned n, cap;
-    int *current;      // value in each leaf (vreg * IMPL_PARTS + part), -1: none
+    int *current; // value in each leaf (vreg * IMPL_PARTS + part), -1: none
 };
 
 static int root(const struct web_builder *b, int value)
@@ -399,7 +399,8 @@ static int web_number(struct webs *webs, int *number, const struct web_builder *
     int r = root(b, value);
     if (number[r] < 0) {
         number[r] = (int)webs->n;
-        webs->webs[webs->n++] = (struct web){.vreg = b->vreg[r], .first = i, .last = i, .last_write = -1};
+        webs->webs[webs->n++] =
+            (struct web){.vreg = b->vreg[r], .first = i, .last = i, .last_write = -1};
     }
     struct web *web = &webs->webs[number[r]];
     web->first = i < web->first ? i : web->first;

@@ -476,8 +476,8 @@ bool assign_loop(struct work *w, struct modulo *m, unsigned tries, unsigned *mis
         }
         memset(c.taken, 0, bytes);
         unsigned i = 0;
-        while (i < n && assign_web(w, m, &c, &m->webs.webs[ranks[i].web],
-                                   spans[ranks[i].web], t % 4 == 3)) {
+        while (i < n &&
+               assign_web(w, m, &c, &m->webs.webs[ranks[i].web], spans[ranks[i].web], t % 4 == 3)) {
             i++;
         }
         if (i == n) {

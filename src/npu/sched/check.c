@@ -216,9 +216,10 @@ static void check_port(struct checker *c, struct place a, struct place b, int di
     char x[ISA_TEXT_MAX], y[ISA_TEXT_MAX];
     unsigned port = deps_port_conflict(op(c, a), op(c, b), distance, false, &cycle);
     if (port) {
-        report(c, CHECK_PORT, b, a, "'%s' and '%s', %d bundles before it, both use port %s in stage %d "
-               "of the first", op_text(c, b, x), op_text(c, a, y), distance, deps_port_name(port),
-               cycle + 1);
+        report(c, CHECK_PORT, b, a,
+               "'%s' and '%s', %d bundles before it, both use port %s in stage %d "
+               "of the first",
+               op_text(c, b, x), op_text(c, a, y), distance, deps_port_name(port), cycle + 1);
     }
 }
 
@@ -276,16 +277,19 @@ static void check_update(struct checker *c, struct place a, struct place b, int 
     }
     bool lost = over && reads_leaf(op(c, a), write->leaf) &&
                 distance + over->stage > write->stage &&
-                !read_between(c, a, b, write->leaf, write->stage,
-                              distance + over->stage - 1);
+                !read_between(c, a, b, write->leaf, write->stage, distance + over->stage - 1);
     if (lost) {
-        report(c, CHECK_LOST_UPDATE, b, a, "'%s' reads %s %d bundles after '%s' updates it, and "
-               "overwrites it: it needs %d", op_text(c, b, x), isa_reg(write->leaf)->text, distance,
-               op_text(c, a, y), deps_raw(write, read));
+        report(c, CHECK_LOST_UPDATE, b, a,
+               "'%s' reads %s %d bundles after '%s' updates it, and "
+               "overwrites it: it needs %d",
+               op_text(c, b, x), isa_reg(write->leaf)->text, distance, op_text(c, a, y),
+               deps_raw(write, read));
     } else {
-        report(c, CHECK_OLD_VALUE, b, a, "'%s' reads %s %d bundles after '%s' is issued: it sees the "
-               "value before (the new one needs %d)", op_text(c, b, x), isa_reg(write->leaf)->text,
-               distance, op_text(c, a, y), deps_raw(write, read));
+        report(c, CHECK_OLD_VALUE, b, a,
+               "'%s' reads %s %d bundles after '%s' is issued: it sees the "
+               "value before (the new one needs %d)",
+               op_text(c, b, x), isa_reg(write->leaf)->text, distance, op_text(c, a, y),
+               deps_raw(write, read));
     }
 }
 
@@ -301,9 +305,10 @@ static void check_registers(struct checker *c, struct place a, struct place b, i
                 continue;
             }
             if (z->write && distance + z->stage == w->stage) {
-                report(c, CHECK_DOUBLE_WRITE, b, a, "'%s' and '%s', %d bundles before it, write %s in "
-                       "the same cycle", op_text(c, b, x), op_text(c, a, y), distance,
-                       isa_reg(w->leaf)->text);
+                report(c, CHECK_DOUBLE_WRITE, b, a,
+                       "'%s' and '%s', %d bundles before it, write %s in "
+                       "the same cycle",
+                       op_text(c, b, x), op_text(c, a, y), distance, isa_reg(w->leaf)->text);
             } else if (!z->write && distance > 0 && distance < deps_raw(w, z) && !told) {
                 check_update(c, a, b, distance, w, z);
                 told = true;
@@ -376,27 +381,33 @@ static void check_loop_ends(struct checker *c, const struct hardware_loop *l)
     const struct code_bundle *last = &c->code->bundles[l->last];
     struct place end = any_op(c, (unsigned)l->last);
     if (last->bundle.size != ISA_BUNDLE_MAX || last->address % 16) {
-        report(c, CHECK_LOOP_END, end, end, "the last bundle of a hardware loop has %u bytes at 0x%x: "
-               "it must have 16 at a multiple of 16", last->bundle.size, last->address);
+        report(c, CHECK_LOOP_END, end, end,
+               "the last bundle of a hardware loop has %u bytes at 0x%x: "
+               "it must have 16 at a multiple of 16",
+               last->bundle.size, last->address);
     }
     if (l->start >= 0 && c->code->bundles[l->start].address % 16) {
         struct place start = any_op(c, (unsigned)l->start);
-        report(c, CHECK_LOOP_START, start, end, "a hardware loop starts at 0x%x: it must be a multiple "
-               "of 16", c->code->bundles[l->start].address);
+        report(c, CHECK_LOOP_START, start, end,
+               "a hardware loop starts at 0x%x: it must be a multiple "
+               "of 16",
+               c->code->bundles[l->start].address);
     }
     for (unsigned s = 0; s < ISA_SLOT_COUNT; s++) {
         struct place p = {(unsigned)l->last, s};
         if (has(c, p) && deps_is_partword_store(op(c, p))) {
-            report(c, CHECK_LOOP_END, p, p, "'%s' in the last bundle of a hardware loop can be lost",
-                   op_text(c, p, x));
+            report(c, CHECK_LOOP_END, p, p,
+                   "'%s' in the last bundle of a hardware loop can be lost", op_text(c, p, x));
         }
     }
     for (int b = l->start; b >= 0 && b <= l->last; b++) {
         for (unsigned s = 0; s < ISA_SLOT_COUNT; s++) {
             struct place p = {(unsigned)b, s};
             if (has(c, p) && op(c, p)->kind == DEPS_BRANCH && b + DEPS_DELAY_SLOTS >= l->last) {
-                report(c, CHECK_LOOP_BRANCH, p, end, "the delay slots of '%s' run over the end of a "
-                       "hardware loop", op_text(c, p, x));
+                report(c, CHECK_LOOP_BRANCH, p, end,
+                       "the delay slots of '%s' run over the end of a "
+                       "hardware loop",
+                       op_text(c, p, x));
             }
         }
     }
@@ -413,16 +424,19 @@ static void check_set_up(struct checker *c, struct place p, const struct hardwar
         return;
     }
     if ((int)p.bundle < l->last && bytes < DEPS_LOOP_BYTES) {
-        report(c, CHECK_LOOP_SET_UP, p, any_op(c, (unsigned)l->last), "'%s' is %u bytes before the last "
-               "bundle of a hardware loop: it must be %u", op_text(c, p, x), bytes, DEPS_LOOP_BYTES);
+        report(c, CHECK_LOOP_SET_UP, p, any_op(c, (unsigned)l->last),
+               "'%s' is %u bytes before the last "
+               "bundle of a hardware loop: it must be %u",
+               op_text(c, p, x), bytes, DEPS_LOOP_BYTES);
         return;
     }
     for (int d = 0; d < DEPS_LOOP_BUNDLES && n; d++) {
         for (unsigned i = 0; i < n; i++) {
             if (reach[d % 2][i] == l->last) {
-                report(c, CHECK_LOOP_SET_UP, p, any_op(c, (unsigned)l->last), "'%s' is %d bundles before "
-                       "the last one of a hardware loop: it must be %d", op_text(c, p, x), d,
-                       DEPS_LOOP_BUNDLES);
+                report(c, CHECK_LOOP_SET_UP, p, any_op(c, (unsigned)l->last),
+                       "'%s' is %d bundles before "
+                       "the last one of a hardware loop: it must be %d",
+                       op_text(c, p, x), d, DEPS_LOOP_BUNDLES);
                 return;
             }
         }
@@ -490,7 +504,8 @@ static void resolve(const struct npu_image *image, unsigned section, uint32_t of
     const struct npu_section *s = &image->sections[section];
     for (uint32_t i = 0; i < s->n_relocs; i++) {
         const struct npu_reloc *r = &s->relocs[i];
-        int slot = r->offset >= offset && r->offset < offset + b->size ? isa_reloc_slot(r->type, b) : -1;
+        int slot =
+            r->offset >= offset && r->offset < offset + b->size ? isa_reloc_slot(r->type, b) : -1;
         if (slot >= 0 && r->symbol < image->n_symbols &&
             image->symbols[r->symbol].section == section) {
             int k = isa_reloc_operand(b->op[slot].insn);
@@ -544,10 +559,14 @@ static int check_section(const struct npu_image *image, unsigned section, bool n
     int result = end < 0 ? (int)end : check_code(&code, notes, on_fault, user);
     arena_free(&arena);
     if (result >= 0 && end < (int64_t)s->size) {
-        struct check_fault f = {.rule = CHECK_UNDEFINED, .address = (uint32_t)end,
-                                .other_address = (uint32_t)end, .file = image->file};
-        snprintf(f.text, sizeof f.text, "section %s: the bytes at 0x%x are no bundle; what follows is "
-                 "not checked", s->name, f.address);
+        struct check_fault f = {.rule = CHECK_UNDEFINED,
+                                .address = (uint32_t)end,
+                                .other_address = (uint32_t)end,
+                                .file = image->file};
+        snprintf(f.text, sizeof f.text,
+                 "section %s: the bytes at 0x%x are no bundle; what follows is "
+                 "not checked",
+                 s->name, f.address);
         if (on_fault) {
             on_fault(user, &f);
         }
@@ -586,13 +605,12 @@ int check_function_code(const struct npu_image *image, const char *name, struct 
         return diag_set(diag, SOTTO_EUNSUPPORTED, image->file, "%s lies outside its section", name);
     }
     *code = (struct code){.file = image->file};
-    int64_t stop = read_bundles(image, symbol->section, base, end,
-                                base, code, arena);
+    int64_t stop = read_bundles(image, symbol->section, base, end, base, code, arena);
     if (stop < 0 || code_measure(code)) {
         return diag_set(diag, SOTTO_ENOMEM, image->file, "out of memory");
     }
-    return stop == (int64_t)end ? SOTTO_OK
-                                : diag_set(diag, SOTTO_EUNSUPPORTED, image->file,
-                                           "%s: the bytes at 0x%x are no bundle", name,
-                                           (unsigned)stop);
+    return stop == (int64_t)end
+               ? SOTTO_OK
+               : diag_set(diag, SOTTO_EUNSUPPORTED, image->file,
+                          "%s: the bytes at 0x%x are no bundle", name, (unsigned)stop);
 }

@@ -12,17 +12,17 @@
 #include "npu/sched/code.h"
 
 enum check_rule {
-    CHECK_PORT,        // two ops use one port in one cycle
+    CHECK_PORT,         // two ops use one port in one cycle
     CHECK_DOUBLE_WRITE, // two writes of one register land in one cycle
-    CHECK_LOST_UPDATE, // an accumulation whose result nobody can have read is overwritten
-    CHECK_DELAY_SLOT,  // a branch in the delay slots of another
-    CHECK_LOOP_END,    // last bundle of a hardware loop: 16 bytes wide, aligned, no 8/16-bit store
-    CHECK_LOOP_START,  // first bundle of a hardware loop: aligned
-    CHECK_LOOP_SET_UP, // ls, le or lc written too near the last bundle
-    CHECK_LOOP_BRANCH, // a branch whose delay slots run over a loop's end
-    CHECK_LOCK,        // memory too near a lock instruction
-    CHECK_UNDEFINED,   // bytes that are no bundle
-    CHECK_OLD_VALUE,   // note: a read sees the value before a write in flight
+    CHECK_LOST_UPDATE,  // an accumulation whose result nobody can have read is overwritten
+    CHECK_DELAY_SLOT,   // a branch in the delay slots of another
+    CHECK_LOOP_END,     // last bundle of a hardware loop: 16 bytes wide, aligned, no 8/16-bit store
+    CHECK_LOOP_START,   // first bundle of a hardware loop: aligned
+    CHECK_LOOP_SET_UP,  // ls, le or lc written too near the last bundle
+    CHECK_LOOP_BRANCH,  // a branch whose delay slots run over a loop's end
+    CHECK_LOCK,         // memory too near a lock instruction
+    CHECK_UNDEFINED,    // bytes that are no bundle
+    CHECK_OLD_VALUE,    // note: a read sees the value before a write in flight
     CHECK_RULES
 };
 

@@ -8,8 +8,8 @@ enum { WIDEN_MAX = 512 };
 
 struct code_bundle *code_add(struct code *code, struct arena *arena)
 {
-    struct code_bundle *moved = arena_grow(arena, code->bundles, code->n_bundles,
-                                           &code->cap_bundles, sizeof *moved);
+    struct code_bundle *moved =
+        arena_grow(arena, code->bundles, code->n_bundles, &code->cap_bundles, sizeof *moved);
     if (!moved) {
         return NULL;
     }
@@ -21,8 +21,8 @@ struct code_bundle *code_add(struct code *code, struct arena *arena)
 
 int code_add_label(struct code *code, struct arena *arena, const char *name, bool global)
 {
-    struct code_label *moved = arena_grow(arena, code->labels, code->n_labels, &code->cap_labels,
-                                          sizeof *moved);
+    struct code_label *moved =
+        arena_grow(arena, code->labels, code->n_labels, &code->cap_labels, sizeof *moved);
     if (!moved || !name) {
         return SOTTO_ENOMEM;
     }
@@ -201,7 +201,8 @@ int code_print(const struct code_bundle *bundle, char *dst, size_t size)
         // A symbol stands for the last immediate: only branches and moves have one.
         char *hash = ref->symbol ? strrchr(text, '#') : NULL;
         if (hash && ref->addend) {
-            snprintf(hash, sizeof text - (size_t)(hash - text), "#(%s%+d)", ref->symbol, ref->addend);
+            snprintf(hash, sizeof text - (size_t)(hash - text), "#(%s%+d)", ref->symbol,
+                     ref->addend);
         } else if (hash) {
             snprintf(hash, sizeof text - (size_t)(hash - text), "#%s", ref->symbol);
         }

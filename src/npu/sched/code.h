@@ -14,10 +14,10 @@ struct code_ref {
 };
 
 struct code_bundle {
-    struct isa_bundle bundle;          // size as it will be encoded
+    struct isa_bundle bundle; // size as it will be encoded
     struct code_ref refs[ISA_SLOT_COUNT];
-    int lines[ISA_SLOT_COUNT];         // of the source, 0: none
-    uint32_t address;                  // bytes from the start of the code
+    int lines[ISA_SLOT_COUNT]; // of the source, 0: none
+    uint32_t address;          // bytes from the start of the code
 };
 
 struct code_label {

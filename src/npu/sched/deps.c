@@ -196,13 +196,15 @@ static unsigned access_bytes(const struct isa_insn *insn)
     if (t[0] == 'v') {
         return 32;
     }
-    if (n > 2 && end[-2] != '.' && (memcmp(end - 2, "s8", 2) == 0 || memcmp(end - 2, "u8", 2) == 0)) {
+    if (n > 2 && end[-2] != '.' &&
+        (memcmp(end - 2, "s8", 2) == 0 || memcmp(end - 2, "u8", 2) == 0)) {
         return 1;
     }
     if (n > 3 && (memcmp(end - 3, "s16", 3) == 0 || memcmp(end - 3, "u16", 3) == 0)) {
         return 2;
     }
-    return insn->operands[0].kind == ISA_KIND_REG && insn->operands[0].name == ISA_CLASS_mQQa ? 16 : 4;
+    return insn->operands[0].kind == ISA_KIND_REG && insn->operands[0].name == ISA_CLASS_mQQa ? 16
+                                                                                              : 4;
 }
 
 void deps_describe(struct deps_op *d, const struct isa_op *op, const struct deps_regs *regs,
@@ -330,7 +332,8 @@ unsigned deps_port_conflict(const struct deps_op *first, const struct deps_op *s
 {
     for (unsigned i = 0; i < ISA_USES_MAX && first->itin->uses[i].use; i++) {
         for (unsigned k = 0; k < ISA_USES_MAX && second->itin->uses[k].use; k++) {
-            int from = first->itin->uses[i].from - distance, to = first->itin->uses[i].to - distance;
+            int from = first->itin->uses[i].from - distance,
+                to = first->itin->uses[i].to - distance;
             int from2 = second->itin->uses[k].from, to2 = second->itin->uses[k].to;
             if (first->itin->uses[i].port == second->itin->uses[k].port && from <= to2 &&
                 from2 <= to &&

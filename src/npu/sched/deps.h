@@ -16,12 +16,12 @@
 
 enum {
     DEPS_ACCESS_MAX = 48,
-    DEPS_DELAY_SLOTS = 5, // bundles after a branch that always execute
-    DEPS_LOOP_BUNDLES = 7, // from the one that writes ls, le or lc to the one at le
-    DEPS_LOOP_BYTES = 112, // between these two
+    DEPS_DELAY_SLOTS = 5,      // bundles after a branch that always execute
+    DEPS_LOOP_BUNDLES = 7,     // from the one that writes ls, le or lc to the one at le
+    DEPS_LOOP_BYTES = 112,     // between these two
     DEPS_LOOP_HEAD_BYTES = 64, // from the end of the set-up to ls
-    DEPS_SPAN = 16,        // no rule reaches further than this many bundles
-    DEPS_NONE = -1000      // no rule
+    DEPS_SPAN = 16,            // no rule reaches further than this many bundles
+    DEPS_NONE = -1000          // no rule
 };
 
 /* Parts of registers: numbers below ISA_REG_COUNT are registers without parts; others belong to

@@ -127,7 +127,8 @@ static struct value assume(const struct machine *m, struct value v)
 static struct value sum(struct value a, struct value b)
 {
     if (a.symbol && b.symbol) {
-        return (struct value){mix(a.symbol, mix(b.symbol, 77)) + mix(b.symbol, 3), a.offset + b.offset};
+        return (struct value){mix(a.symbol, mix(b.symbol, 77)) + mix(b.symbol, 3),
+                              a.offset + b.offset};
     }
     return (struct value){a.symbol | b.symbol, a.offset + b.offset};
 }
@@ -370,7 +371,8 @@ static struct value result(const struct machine *m, const struct run *r, unsigne
     struct value out, counts[2];
     bool counter = insn->operands[x->operand].kind == ISA_KIND_COUNT ||
                    insn->operands[x->operand].kind == ISA_KIND_COUNT3;
-    bool pointer = (ad.stack ? x->leaf == ISA_REG_sp : x->operand == ad.pointer) && ad.modifier >= 0;
+    bool pointer =
+        (ad.stack ? x->leaf == ISA_REG_sp : x->operand == ad.pointer) && ad.modifier >= 0;
     if ((counter || pointer) && ad.modifier >= 0) {
         unsigned k = (unsigned)ad.modifier;
         unsigned class_id = insn->operands[k].name;
@@ -525,8 +527,10 @@ static int trips_of(struct linear *l, const struct lin_region *r, int64_t *trips
             return SOTTO_OK;
         }
         return m->n_assumed ? assume_more(m)
-                            : fail(m, r->line, "the loop would run %lld times, which contradicts min "
-                                   "or multiple", (long long)v.offset);
+                            : fail(m, r->line,
+                                   "the loop would run %lld times, which contradicts min "
+                                   "or multiple",
+                                   (long long)v.offset);
     }
     if (m->n_assumed == ASSUMED_MAX) {
         return SOTTO_EUNSUPPORTED;
@@ -627,10 +631,10 @@ static int64_t bundle_at(const struct code *code, int64_t address)
 /* Where a branch goes, as a bundle; the caller's address is RETURN_ADDRESS. */
 static int64_t target_of(const struct pipeline *p, const struct run *r)
 {
-    struct value v = named(r->d->insn, "ret") ? r->in[0]
-                     : named(r->d->insn, "jnzd") ? input(r, 2, 0)
+    struct value v = named(r->d->insn, "ret")                              ? r->in[0]
+                     : named(r->d->insn, "jnzd")                           ? input(r, 2, 0)
                      : named(r->d->insn, "jz") || named(r->d->insn, "jnz") ? operand(r, 1)
-                                                                          : operand(r, 0);
+                                                                           : operand(r, 0);
     if (v.symbol) {
         return -1;
     }
@@ -757,9 +761,9 @@ static void issue(struct pipeline *p)
         if (f->r.has_constant) {
             int64_t address = code_address(p->code, &b->refs[s]);
             const char *name = b->refs[s].symbol;
-            f->r.constant = address >= 0 ? number(address)
-                                         : (struct value){mix_text(41, name, strlen(name)),
-                                                          b->refs[s].addend};
+            f->r.constant =
+                address >= 0 ? number(address)
+                             : (struct value){mix_text(41, name, strlen(name)), b->refs[s].addend};
         }
     }
 }
@@ -820,8 +824,8 @@ static int compare_memory(const struct machine *a, const struct machine *b, cons
         const struct byte *x = &a->memory.table[i];
         const struct byte *y = x->used ? find_byte(&b->memory, x->address) : NULL;
         if (x->used && (!y->used || !same(x->stored, y->stored) || x->index != y->index)) {
-            return fail(b, x->line, "%s: what line %d stores (line %d in the bundles)",
-                        what, x->line, y->used ? y->line : 0);
+            return fail(b, x->line, "%s: what line %d stores (line %d in the bundles)", what,
+                        x->line, y->used ? y->line : 0);
         }
     }
     return SOTTO_OK;

@@ -57,11 +57,10 @@ static int sticky_edges(struct graph *g, struct arena *arena, const struct graph
             if (!e[k].access->write) {
                 continue;
             }
-            err = sees(nodes, &e[k], &e[i])
-                      ? add_edge(g, arena, nodes, e[k].node, e[i].node,
-                                 deps_raw(e[k].access, e[i].access), false)
-                      : add_edge(g, arena, nodes, e[i].node, e[k].node,
-                                 deps_war(e[i].access, e[k].access), false);
+            err = sees(nodes, &e[k], &e[i]) ? add_edge(g, arena, nodes, e[k].node, e[i].node,
+                                                       deps_raw(e[k].access, e[i].access), false)
+                                            : add_edge(g, arena, nodes, e[i].node, e[k].node,
+                                                       deps_war(e[i].access, e[k].access), false);
         }
     }
     return err;

@@ -36,16 +36,16 @@ struct work {
     const struct lin_func *func;
     struct sotto_diag *diag;
     struct deps_regs regs;
-    struct deps_op *d;     // of each op's first form, virtual leaves
-    int *phys;             // of each virtual register: bound or global; ISA_REG_NONE: local
-    int **candidates;      // of each virtual register, ended by ISA_REG_NONE
-    bool *global;          // live across a region's border
-    uint64_t **live_in;    // by region, bits are leaves (vreg * 8 + part)
+    struct deps_op *d;  // of each op's first form, virtual leaves
+    int *phys;          // of each virtual register: bound or global; ISA_REG_NONE: local
+    int **candidates;   // of each virtual register, ended by ISA_REG_NONE
+    bool *global;       // live across a region's border
+    uint64_t **live_in; // by region, bits are leaves (vreg * 8 + part)
     uint64_t **live_out;
-    bool **present;        // by region, virtual registers that are live or used in it
-    bool **busy;           // by region, core leaves taken by bound and global registers
+    bool **present;            // by region, virtual registers that are live or used in it
+    bool **busy;               // by region, core leaves taken by bound and global registers
     bool named[ISA_REG_COUNT]; // leaves the source names itself, or the caller reserves
-    bool plain;            // unscheduled output
+    bool plain;                // unscheduled output
 };
 
 int work_analyse(struct work *w);
@@ -99,10 +99,10 @@ void table_add(struct table *t, const struct deps_op *d, uint32_t banks, int cyc
 struct modulo {
     unsigned region, n, ii, stages, unroll;
     const struct lin_op *ops;
-    struct deps_op *d;      // of the first form, leaves resolved
-    struct deps_op *forms;  // n * LIN_ALTS_MAX: ports of every form
-    int *time;              // flat cycle within the iteration, the earliest stage is 0
-    uint8_t *form;          // which alternative
+    struct deps_op *d;     // of the first form, leaves resolved
+    struct deps_op *forms; // n * LIN_ALTS_MAX: ports of every form
+    int *time;             // flat cycle within the iteration, the earliest stage is 0
+    uint8_t *form;         // which alternative
     struct webs webs;
     unsigned res_mii, rec_mii;
     const char *bound; // what bounds the interval, for the report
@@ -119,16 +119,16 @@ enum list_pin { LIST_PIN_NONE, LIST_PIN_START, LIST_PIN_END };
 /* An op with core registers. Fixed ones have their cycle: before 0, or counted from the end. */
 struct list_op {
     struct lin_op op;
-    struct deps_op *forms; // of each alternative
+    struct deps_op *forms;      // of each alternative
     int ref, order, loop, iter; // as in struct graph_node
     enum list_fixed fixed;
-    int cycle;    // result; given if fixed
-    uint8_t form; // result
-    int gap;      // cycles to the end it keeps at least
+    int cycle;         // result; given if fixed
+    uint8_t form;      // result
+    int gap;           // cycles to the end it keeps at least
     enum list_pin pin; // where the pipelined code has it, from the start or the end
     int pin_cycle;
     uint8_t pin_form; // and in which form
-    int after; // 1 + number of an op it must follow by a bundle at least; 0: none
+    int after;        // 1 + number of an op it must follow by a bundle at least; 0: none
 };
 
 struct list {

@@ -23,7 +23,7 @@ struct parser {
     const char *name;
     struct sotto_diag *diag;
     int line;
-    bool in_loop, open; // open: the last region takes more ops
+    bool in_loop, open;  // open: the last region takes more ops
     const char *bad_reg; // what was wrong with a virtual register
 };
 
@@ -39,7 +39,8 @@ static int fail(struct parser *p, const char *fmt, ...)
 }
 
 #define PUSH(arena, array, n, cap)                                                                 \
-    ((array) = arena_grow((arena), (array), (n), &(cap), sizeof *(array)), (array) ? &(array)[(n)++] : NULL)
+    ((array) = arena_grow((arena), (array), (n), &(cap), sizeof *(array)),                         \
+     (array) ? &(array)[(n)++] : NULL)
 
 /* ---- words ---- */
 
@@ -171,8 +172,8 @@ static int do_reg(struct parser *p, const char *t)
             }
             t = skip(t + n);
         }
-        struct lin_vreg *slot = PUSH(&p->file->arena, p->func->vregs, p->func->n_vregs,
-                                     p->func->cap_vregs);
+        struct lin_vreg *slot =
+            PUSH(&p->file->arena, p->func->vregs, p->func->n_vregs, p->func->cap_vregs);
         if (!slot || !v.name) {
             return SOTTO_ENOMEM;
         }
@@ -240,11 +241,13 @@ static int do_bank(struct parser *p, const char *t)
     while (*t) {
         size_t n = word(t);
         if (!n || find_bank(p, t, n) >= 0 || p->file->n_banks == 32) {
-            return fail(p, n ? "bank '%.*s' is one too many, or was named before"
-                             : "a bank's name is missing", (int)n, t);
+            return fail(p,
+                        n ? "bank '%.*s' is one too many, or was named before"
+                          : "a bank's name is missing",
+                        (int)n, t);
         }
-        const char **slot = PUSH(&p->file->arena, p->file->banks, p->file->n_banks,
-                                 p->file->cap_banks);
+        const char **slot =
+            PUSH(&p->file->arena, p->file->banks, p->file->n_banks, p->file->cap_banks);
         if (!slot || !(*slot = arena_text(&p->file->arena, t, n))) {
             return SOTTO_ENOMEM;
         }
@@ -275,8 +278,10 @@ static int do_area(struct parser *p, const char *t)
     size_t n = word(t);
     struct lin_area a = {.line = p->line};
     if (!n || find_area(p, t, n) >= 0 || p->file->n_areas >= 200) {
-        return fail(p, n ? "area '%.*s' is one too many, or was named before"
-                         : "the area's name is missing", (int)n, t);
+        return fail(p,
+                    n ? "area '%.*s' is one too many, or was named before"
+                      : "the area's name is missing",
+                    (int)n, t);
     }
     a.name = arena_text(&p->file->arena, t, n);
     for (t = skip(t + n); *t; t = skip(t + n)) {
@@ -294,8 +299,8 @@ static int do_area(struct parser *p, const char *t)
             return fail(p, "'%.*s' is nothing an .area can be", (int)n, t);
         }
     }
-    struct lin_area *slot = PUSH(&p->file->arena, p->file->areas, p->file->n_areas,
-                                 p->file->cap_areas);
+    struct lin_area *slot =
+        PUSH(&p->file->arena, p->file->areas, p->file->n_areas, p->file->cap_areas);
     if (!slot || !a.name) {
         return SOTTO_ENOMEM;
     }
@@ -313,8 +318,12 @@ static struct lin_region *new_region(struct parser *p, unsigned kind)
         r = PUSH(&p->file->arena, f->regions, f->n_regions, f->cap_regions);
     }
     if (r) {
-        *r = (struct lin_region){.kind = (uint8_t)kind, .first = f->n_ops, .line = p->line,
-                                 .label = -1, .min = 1, .multiple = 1};
+        *r = (struct lin_region){.kind = (uint8_t)kind,
+                                 .first = f->n_ops,
+                                 .line = p->line,
+                                 .label = -1,
+                                 .min = 1,
+                                 .multiple = 1};
         p->open = true;
     }
     return r;
@@ -347,7 +356,8 @@ static int do_label(struct parser *p, const char *t, size_t n)
         return err;
     }
     if (p->func->labels[label].line > 0) {
-        return fail(p, "label '%.*s' is in line %d already", (int)n, t, p->func->labels[label].line);
+        return fail(p, "label '%.*s' is in line %d already", (int)n, t,
+                    p->func->labels[label].line);
     }
     struct lin_region *r = new_region(p, LIN_STRAIGHT);
     if (!r) {
@@ -404,7 +414,8 @@ static int do_loop(struct parser *p, const char *t)
     }
     // Every loop has straight code before it, if only an empty region: its set-up goes there.
     struct lin_func *f = p->func;
-    bool after_straight = f->n_regions && f->regions[f->n_regions - 1].kind == LIN_STRAIGHT && p->open;
+    bool after_straight =
+        f->n_regions && f->regions[f->n_regions - 1].kind == LIN_STRAIGHT && p->open;
     if (!after_straight && !new_region(p, LIN_STRAIGHT)) {
         return SOTTO_ENOMEM;
     }
@@ -577,7 +588,8 @@ static int check_op(struct parser *p, struct lin_op *op)
     const struct isa_insn *insn = isa_insn(op->alts[0].insn);
     const struct lin_area *area = &p->file->areas[op->area];
     bool branch = deps_is_branch(&op->alts[0]);
-    if (insn->slot == ISA_SLOT_NOP || insn->mask == ((uint64_t)1 << isa_slot_bits(insn->slot)) - 1) {
+    if (insn->slot == ISA_SLOT_NOP ||
+        insn->mask == ((uint64_t)1 << isa_slot_bits(insn->slot)) - 1) {
         if (strncmp(insn->text, "nop", 3) == 0) {
             return fail(p, "a nop says nothing here: the scheduler waits where it must");
         }
@@ -596,7 +608,8 @@ static int check_op(struct parser *p, struct lin_op *op)
     }
     for (unsigned k = 0; insn->operands[k].kind; k++) {
         int v = op->alts[0].value[k];
-        if (insn->operands[k].kind == ISA_KIND_REG && (insn->operands[k].access & ISA_ACCESS_WRITE) &&
+        if (insn->operands[k].kind == ISA_KIND_REG &&
+            (insn->operands[k].access & ISA_ACCESS_WRITE) &&
             (v == ISA_REG_ls || v == ISA_REG_le || v == ISA_REG_lc)) {
             return fail(p, "ls, le and lc belong to the scheduler");
         }
@@ -649,8 +662,8 @@ static int do_func(struct parser *p, const char *t)
                                : "the function's name is missing");
     }
     struct lin_func *f = arena_alloc(&p->file->arena, 1, sizeof *f);
-    struct lin_func **slot = PUSH(&p->file->arena, p->file->funcs, p->file->n_funcs,
-                                  p->file->cap_funcs);
+    struct lin_func **slot =
+        PUSH(&p->file->arena, p->file->funcs, p->file->n_funcs, p->file->cap_funcs);
     if (!f || !slot || !(f->name = arena_text(&p->file->arena, t, n))) {
         return SOTTO_ENOMEM;
     }
@@ -705,8 +718,8 @@ static int do_endfunc(struct parser *p)
 
 static int do_verbatim(struct parser *p, const char *text)
 {
-    struct lin_verbatim *slot = PUSH(&p->file->arena, p->file->verbatim, p->file->n_verbatim,
-                                     p->file->cap_verbatim);
+    struct lin_verbatim *slot =
+        PUSH(&p->file->arena, p->file->verbatim, p->file->n_verbatim, p->file->cap_verbatim);
     if (!slot) {
         return SOTTO_ENOMEM;
     }

@@ -15,7 +15,7 @@
 
 enum {
     LIN_ALTS_MAX = 4,
-    LIN_OPS_MAX = 8192,    // in one function
+    LIN_OPS_MAX = 8192, // in one function
     LIN_REGIONS_MAX = 1024,
     LIN_AREA_ANY = 0, // may meet every other access
     LIN_NO_CYCLE = -100000
@@ -40,14 +40,14 @@ struct lin_vreg {
 struct lin_op {
     struct isa_op alts[LIN_ALTS_MAX]; // the same operation in different slots
     uint8_t n_alts;
-    uint8_t area;    // number in lin_file.areas
-    uint32_t banks;  // as in lin_area
-    int label;       // target of a branch or value of a move: lin_func.labels; -1: none
+    uint8_t area;       // number in lin_file.areas
+    uint32_t banks;     // as in lin_area
+    int label;          // target of a branch or value of a move: lin_func.labels; -1: none
     const char *symbol; // or a symbol of another file, NULL: none
     int32_t addend;
     int line;
-    int at;          // cycle within the iteration asked for; LIN_NO_CYCLE: free
-    int8_t lean;     // -1: as early as possible, 1: as late as possible, 0: scheduler's choice
+    int at;           // cycle within the iteration asked for; LIN_NO_CYCLE: free
+    int8_t lean;      // -1: as early as possible, 1: as late as possible, 0: scheduler's choice
     uint8_t priority; // placed before those with lower ones
 };
 
@@ -69,12 +69,12 @@ struct lin_region {
     int line;
     int label; // starts with it, -1: none
     /* loops */
-    int64_t trips;      // constant number of iterations; 0: in a register
-    int trips_reg;      // operand value, read before the loop
+    int64_t trips;          // constant number of iterations; 0: in a register
+    int trips_reg;          // operand value, read before the loop
     unsigned min, multiple; // of the trip count
-    unsigned ii, max_ii; // bounds asked for; 0: none
-    unsigned unroll;     // most copies of the body in the kernel
-    bool soft, no_pipe;  // branch instead of hardware loop; no overlap of iterations
+    unsigned ii, max_ii;    // bounds asked for; 0: none
+    unsigned unroll;        // most copies of the body in the kernel
+    bool soft, no_pipe;     // branch instead of hardware loop; no overlap of iterations
 };
 
 struct lin_func {
@@ -84,7 +84,7 @@ struct lin_func {
     struct lin_op *ops;
     struct lin_label *labels;
     struct lin_region *regions;
-    int *outs; // operand values read by the caller
+    int *outs;                    // operand values read by the caller
     bool reserved[ISA_REG_COUNT]; // leaves the scheduler must not use
     struct deps_flags flags;
     unsigned hidden; // the first of LIN_HIDDEN

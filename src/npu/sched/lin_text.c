@@ -86,7 +86,10 @@ static bool constant(void *user, const char *name, size_t length, int64_t *value
 static int evaluate(struct lookup look, int line, const char *text, size_t length, int64_t *value)
 {
     struct text_names names = {.user = &look, .constant = constant};
-    struct scan s = {.text = text, .length = length, .names = &names, .diag = look.e->diag,
+    struct scan s = {.text = text,
+                     .length = length,
+                     .names = &names,
+                     .diag = look.e->diag,
                      .place = {look.e->file, line, 1}};
     struct expr x = {0};
     int err = expr_parse(&s, &x);
@@ -240,8 +243,8 @@ static int emit(struct expander *e, const char *text, int line)
     if (out->n_lines >= LIN_LINES_MAX) {
         return fail(e, line, "more than 65536 lines after expansion%s", "");
     }
-    out->lines = arena_grow(e->arena, out->lines, out->n_lines, &out->cap_lines,
-                            sizeof *out->lines);
+    out->lines =
+        arena_grow(e->arena, out->lines, out->n_lines, &out->cap_lines, sizeof *out->lines);
     if (!out->lines) {
         return SOTTO_ENOMEM;
     }
@@ -300,8 +303,8 @@ static int do_const(struct expander *e, const char *text, int line, const struct
     if (err) {
         return err;
     }
-    out->consts = arena_grow(e->arena, out->consts, out->n_consts, &out->cap_consts,
-                             sizeof *out->consts);
+    out->consts =
+        arena_grow(e->arena, out->consts, out->n_consts, &out->cap_consts, sizeof *out->consts);
     if (!out->consts) {
         return SOTTO_ENOMEM;
     }
@@ -492,8 +495,8 @@ static int walk(struct expander *e, unsigned first, unsigned end, const struct b
     for (unsigned i = first; !err && i < end; i++) {
         int line = e->raw[i].line;
         char text[LIN_LINE_MAX];
-        e->verbatim = (e->verbatim || after(e->raw[i].text, ".asm")) &&
-                      !after(e->raw[i].text, ".endasm");
+        e->verbatim =
+            (e->verbatim || after(e->raw[i].text, ".asm")) && !after(e->raw[i].text, ".endasm");
         if (e->verbatim) {
             err = emit(e, e->raw[i].text, line);
             continue;

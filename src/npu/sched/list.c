@@ -53,8 +53,12 @@ static int build(struct search *s)
     }
     for (unsigned i = 0; i < list->n; i++) {
         const struct list_op *x = &list->ops[i];
-        nodes[i] = (struct graph_node){.d = &x->forms[0], .op = &x->op, .ref = x->ref,
-                                       .order = x->order, .loop = x->loop, .iter = x->iter};
+        nodes[i] = (struct graph_node){.d = &x->forms[0],
+                                       .op = &x->op,
+                                       .ref = x->ref,
+                                       .order = x->order,
+                                       .loop = x->loop,
+                                       .iter = x->iter};
     }
     int err = graph_build(&s->graph, s->w->arena, s->w->file, nodes, list->n);
     for (unsigned i = 0; i < list->n && !err; i++) {

@@ -22,8 +22,8 @@ struct lower {
 
 struct kernel {
     struct modulo m;
-    unsigned lead;   // periods peeled off before
-    int64_t passes;  // of the kernel; 0: in a register
+    unsigned lead;            // periods peeled off before
+    int64_t passes;           // of the kernel; 0: in a register
     const char *start, *last; // labels
     struct sched_loop *report;
 };
@@ -85,7 +85,9 @@ static struct lin_op jump_back(const struct lower *l, const struct kernel *k)
     int count = l->w->phys[f->hidden + LIN_HIDDEN_COUNT];
     int to = l->w->phys[f->hidden + LIN_HIDDEN_START];
     return (struct lin_op){.alts = {{.insn = ISA_INSN_JNZD, .value = {count, count, to}}},
-                           .n_alts = 1, .label = -1, .line = f->regions[k->m.region].line};
+                           .n_alts = 1,
+                           .label = -1,
+                           .line = f->regions[k->m.region].line};
 }
 
 /* ---- around a kernel ---- */
@@ -185,8 +187,7 @@ static int add_prologue(struct lower *l, const struct kernel *k)
 
 static struct lin_op set_up_op(const struct lower *l, const struct kernel *k)
 {
-    return (struct lin_op){.label = -1, .n_alts = 1,
-                           .line = l->w->func->regions[k->m.region].line};
+    return (struct lin_op){.label = -1, .n_alts = 1, .line = l->w->func->regions[k->m.region].line};
 }
 
 /* dst = number, in whatever slot is free. */
@@ -265,8 +266,7 @@ static int add_set_up(struct lower *l, const struct kernel *k)
     int kernel = (int)(k->m.unroll * k->m.ii);
     if (f->regions[k->m.region].soft) {
         int err = put_address(l, k, l->w->phys[f->hidden + LIN_HIDDEN_START], k->start, 1);
-        return err ? err
-                   : put_count(l, k, l->w->phys[f->hidden + LIN_HIDDEN_COUNT], -1, 1);
+        return err ? err : put_count(l, k, l->w->phys[f->hidden + LIN_HIDDEN_COUNT], -1, 1);
     }
     // Far enough for both distances once the bundles between are wide.
     int gap = DEPS_LOOP_HEAD_BYTES / ISA_BUNDLE_MAX + 2;
@@ -367,18 +367,19 @@ static int build_kernel(struct lower *l, const struct kernel *k, struct code *co
         for (unsigned copy = 0; copy < m->unroll; copy++) {
             struct lin_op op;
             int iteration = (int)(k->lead + copy) - (int)stage_of(m, i);
-            assign_op(l->w, &m->webs, &m->d[i], i, &m->ops[i],
-                      iteration + (int)m->unroll * 64, &op);
+            assign_op(l->w, &m->webs, &m->d[i], i, &m->ops[i], iteration + (int)m->unroll * 64,
+                      &op);
             code_put(&code->bundles[copy * m->ii + (unsigned)m->time[i] % m->ii],
                      &op.alts[m->form[i]], lower_ref(l->w, &op), op.line);
         }
     }
     if (l->w->func->regions[m->region].soft) {
         struct lin_op jump = jump_back(l, k);
-        code_put(&code->bundles[length - 1 - DEPS_DELAY_SLOTS], &jump.alts[0],
-                 (struct code_ref){0}, jump.line);
+        code_put(&code->bundles[length - 1 - DEPS_DELAY_SLOTS], &jump.alts[0], (struct code_ref){0},
+                 jump.line);
     }
-    return code_measure(code) ? work_error(l->w, m->ops[0].line, "no format for a bundle") : SOTTO_OK;
+    return code_measure(code) ? work_error(l->w, m->ops[0].line, "no format for a bundle")
+                              : SOTTO_OK;
 }
 
 /* The last bundle of a hardware loop is 16 bytes wide and stands at a multiple of 16; as far as the kernel
@@ -425,15 +426,16 @@ static void count_live(struct work *w, const struct kernel *k)
 {
     const struct modulo *m = &k->m;
     static const uint8_t group_of[VREG_KINDS] = {
-        [VREG_R] = 0, [VREG_L] = 0, [VREG_P] = 1, [VREG_M] = 1, [VREG_DN] = 1, [VREG_DJ] = 1,
-        [VREG_DC] = 1, [VREG_S] = 1, [VREG_D] = 1, [VREG_D3] = 1, [VREG_W] = 2, [VREG_X] = 2,
-        [VREG_Y] = 2, [VREG_Q] = 2, [VREG_AM] = 3, [VREG_BM] = 3, [VREG_CM] = 3};
+        [VREG_R] = 0,  [VREG_L] = 0, [VREG_P] = 1,  [VREG_M] = 1,  [VREG_DN] = 1, [VREG_DJ] = 1,
+        [VREG_DC] = 1, [VREG_S] = 1, [VREG_D] = 1,  [VREG_D3] = 1, [VREG_W] = 2,  [VREG_X] = 2,
+        [VREG_Y] = 2,  [VREG_Q] = 2, [VREG_AM] = 3, [VREG_BM] = 3, [VREG_CM] = 3};
     bool seen[ISA_REG_COUNT] = {false};
     for (unsigned pass = 0; pass < 2; pass++) {
         unsigned n = pass ? w->func->n_vregs : m->webs.n;
         for (unsigned i = 0; i < n; i++) {
             unsigned v = pass ? i : m->webs.webs[i].vreg;
-            unsigned copies = pass ? w->phys[v] && w->present[m->region][v] : m->webs.webs[i].copies;
+            unsigned copies =
+                pass ? w->phys[v] && w->present[m->region][v] : m->webs.webs[i].copies;
             for (unsigned c = 0; c < copies; c++) {
                 uint32_t leaves[ISA_PARTS_MAX];
                 unsigned parts = deps_leaves(pass ? w->phys[v] : m->webs.webs[i].phys[c], leaves);
@@ -456,8 +458,8 @@ static void fill_report(struct work *w, struct kernel *k)
     r->ii = m->ii;
     r->res_mii = m->res_mii;
     r->rec_mii = m->rec_mii;
-    r->bound = m->ii > m->res_mii && m->ii > m->rec_mii ? "registers, latency or trip count"
-                                                        : m->bound;
+    r->bound =
+        m->ii > m->res_mii && m->ii > m->rec_mii ? "registers, latency or trip count" : m->bound;
     r->stages = m->stages;
     r->unroll = m->unroll;
     r->ops = m->n;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VARIANTS = 6, REGISTER_TRIES = 60, KERNEL_MAX = 1000, UNROLL_DEFAULT = 8 };
+enum { VARIANTS = 12, REGISTER_TRIES = 60, KERNEL_MAX = 1000, UNROLL_DEFAULT = 8 };
 
 /* ---- graph ---- */
 
@@ -52,14 +52,16 @@ static int build_graph(struct work *w, struct modulo *m, struct place *p)
         return work_no_memory(w);
     }
     for (unsigned i = 0; i < 2 * n; i++) {
-        nodes[i] = (struct graph_node){.d = &m->d[i % n], .op = &m->ops[i % n],
-                                       .ref = (int)i * GRAPH_SEQUENTIAL, .order = (int)i,
-                                       .loop = (int)m->region, .iter = (int)(i / n),
+        nodes[i] = (struct graph_node){.d = &m->d[i % n],
+                                       .op = &m->ops[i % n],
+                                       .ref = (int)i * GRAPH_SEQUENTIAL,
+                                       .order = (int)i,
+                                       .loop = (int)m->region,
+                                       .iter = (int)(i / n),
                                        .shift = i >= n ? 1u << 27 : 0};
     }
     int err = graph_build(&g, w->arena, w->file, nodes, 2 * n);
     p->edges = arena_alloc(w->arena, g.n + 1, sizeof *p->edges);
-    p->first_edge = arena_alloc(w->arena, n + 1, sizeof *p->first_edge);
     if (err || w->arena->failed) {
         return err ? err : work_no_memory(w);
     }
@@ -119,8 +121,7 @@ static void port_bound(struct work *w, struct modulo *m, unsigned *best)
         const struct deps_op *d = &m->forms[i * LIN_ALTS_MAX];
         for (unsigned u = 0; u < ISA_USES_MAX && d->itin->uses[u].use; u++) {
             if (d->itin->uses[u].use != ISA_USE_AVOID && m->ops[i].n_alts == 1) {
-                ports[d->itin->uses[u].port] +=
-                    1u + d->itin->uses[u].to - d->itin->uses[u].from;
+                ports[d->itin->uses[u].port] += 1u + d->itin->uses[u].to - d->itin->uses[u].from;
             }
         }
     }
@@ -210,7 +211,8 @@ static bool cut(struct modulo *m, bool turn)
         for (unsigned i = 0; i < m->n; i++) {
             bad |= deps_is_partword_store(&m->d[i]) && (m->time[i] + shift) % ii == ii - 1;
         }
-        if (!bad && (best < 0 || stages < best_stages || (stages == best_stages && sum < best_sum))) {
+        if (!bad &&
+            (best < 0 || stages < best_stages || (stages == best_stages && sum < best_sum))) {
             best = shift;
             best_stages = stages;
             best_sum = sum;
@@ -268,7 +270,8 @@ static bool find_registers(struct work *w, struct modulo *m, unsigned *missing)
     most = most > IMPL_UNROLL_MAX ? IMPL_UNROLL_MAX : most;
     most = most < least ? least : most;
     for (m->unroll = need; m->unroll <= most && m->unroll * m->ii <= KERNEL_MAX; m->unroll++) {
-        if (trips_allow(r, m->stages, m->unroll, m->ii) && assign_loop(w, m, REGISTER_TRIES, missing)) {
+        if (trips_allow(r, m->stages, m->unroll, m->ii) &&
+            assign_loop(w, m, REGISTER_TRIES, missing)) {
             return true;
         }
     }
@@ -283,7 +286,7 @@ static int allocate_place(struct work *w, struct modulo *m, struct place *p)
     return w->arena->failed ? work_no_memory(w) : SOTTO_OK;
 }
 
-/* Memory used by attempts that failed is not wanted back before the end: bound their number. */
+/* Intervals from the lower bound up; at each, several orders of placing. */
 int modulo_schedule(struct work *w, unsigned region, struct modulo *m)
 {
     const struct lin_region *r = &w->func->regions[region];
@@ -317,9 +320,10 @@ int modulo_schedule(struct work *w, unsigned region, struct modulo *m)
         }
     }
     if (missing < w->func->n_vregs) {
-        return work_error(w, r->line, "no schedule with intervals from %u to %u: no register of kind "
-                          "%s is left for %%%s", first, last,
-                          vreg_kind_name(w->func->vregs[missing].kind),
+        return work_error(w, r->line,
+                          "no schedule with intervals from %u to %u: no register of kind "
+                          "%s is left for %%%s",
+                          first, last, vreg_kind_name(w->func->vregs[missing].kind),
                           w->func->vregs[missing].name);
     }
     return work_error(w, r->line, "no schedule with intervals from %u to %u", first, last);

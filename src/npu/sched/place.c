@@ -162,8 +162,8 @@ static bool beside(const struct place *p, const struct ranking *r, int i, bool b
 {
     for (unsigned e = 0; e < p->n_edges; e++) {
         const struct place_edge *x = &p->edges[e];
-        if (!x->omega && (below ? x->to == i && r->ordered[x->from]
-                                : x->from == i && r->ordered[x->to])) {
+        if (!x->omega &&
+            (below ? x->to == i && r->ordered[x->from] : x->from == i && r->ordered[x->to])) {
             return true;
         }
     }
@@ -178,10 +178,12 @@ static int pick(const struct place *p, struct ranking *r, uint8_t group, int mod
         if (r->ordered[i] || r->group[i] != group || (mode < 2 && !beside(p, r, i, mode == 0))) {
             continue;
         }
-        int v = (mode == 0   ? r->height[i]
-                 : mode == 1 ? r->depth[i]
+        int v = (mode == 0         ? r->height[i]
+                 : mode == 1       ? r->depth[i]
                  : p->variant == 1 ? r->height[i]
-                                   : r->depth[i]) * 8 + (int)noise(r, p->variant);
+                                   : r->depth[i]) *
+                    8 +
+                (int)noise(r, p->variant);
         if (best < 0 || v > value) {
             best = i;
             value = v;

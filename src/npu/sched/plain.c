@@ -58,9 +58,9 @@ static int body(struct plain *p, unsigned r)
 {
     const struct lin_region *region = &p->w->func->regions[r];
     struct lin_op *ops = arena_alloc(p->w->arena, region->count + 1, sizeof *ops);
-    int err = ops ? assign_straight(p->w, r, p->w->func->ops + region->first, region->count, NULL,
-                                    ops)
-                  : work_no_memory(p->w);
+    int err =
+        ops ? assign_straight(p->w, r, p->w->func->ops + region->first, region->count, NULL, ops)
+            : work_no_memory(p->w);
     for (unsigned i = 0; i < region->count && !err; i++) {
         err = put_op(p, &ops[i]);
     }
@@ -79,8 +79,8 @@ static int loop(struct plain *p, unsigned r)
                                                      : p->w->phys[vreg_id(region->trips_reg)];
         op = own_op(region, (struct isa_op){ISA_INSN_ADD_NC, {count, from, 0}});
     } else {
-        op = own_op(region,
-                    (struct isa_op){ISA_INSN_MOVXM_lng_cg, {count, (int32_t)region->trips}});
+        op =
+            own_op(region, (struct isa_op){ISA_INSN_MOVXM_lng_cg, {count, (int32_t)region->trips}});
     }
     int err = put_op(p, &op);
     err = err ? err : put_label(p, top);

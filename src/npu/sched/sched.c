@@ -126,8 +126,8 @@ static int one_function(struct sched_result *r, const struct lin_file *file,
                         struct sched_func *out, struct sotto_diag *diag)
 {
     struct arena scratch = {0};
-    struct work w = {.arena = &scratch, .file = file, .func = func, .diag = diag,
-                     .plain = options->unscheduled};
+    struct work w = {
+        .arena = &scratch, .file = file, .func = func, .diag = diag, .plain = options->unscheduled};
     out->name = func->name;
     int err = work_analyse(&w);
     struct sched_func made = {.name = func->name, .code.file = file->name};
@@ -191,7 +191,9 @@ void sched_close(struct sched_result **result)
 
 static void report_loop(struct writer *out, const struct sched_loop *l)
 {
-    say(out, "  loop in line %d: %u operations, interval %u (resources %u, recurrences %u), bound by %s\n",
+    say(out,
+        "  loop in line %d: %u operations, interval %u (resources %u, recurrences %u), bound by "
+        "%s\n",
         l->line, l->ops, l->ii, l->res_mii, l->rec_mii, l->bound);
     say(out, "    %s, %u stage%s, kernel of %u iteration%s = %u bundles, %u bytes\n",
         l->hardware ? "hardware loop" : "loop by branch", l->stages, l->stages == 1 ? "" : "s",
@@ -202,8 +204,9 @@ static void report_loop(struct writer *out, const struct sched_loop *l)
             say(out, " %s %u (%u %%)", isa_slot_name(s), l->slots[s], 100 * l->slots[s] / l->ii);
         }
     }
-    say(out, "\n    registers: r %u of 32, pointer side %u of 40, vector %u of 24 x 256 bits, "
-             "accumulators %u of 36 x 256 bits\n",
+    say(out,
+        "\n    registers: r %u of 32, pointer side %u of 40, vector %u of 24 x 256 bits, "
+        "accumulators %u of 36 x 256 bits\n",
         l->live[0], l->live[1], l->live[2], l->live[3]);
 }
 

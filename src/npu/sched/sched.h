@@ -24,13 +24,13 @@ struct sched_loop {
     int line;
     bool pipelined, hardware;
     unsigned ii, res_mii, rec_mii; // initiation interval and its lower bounds
-    const char *bound;             // what bounds it: "slot vec", "port CM_RM", "bank T", "recurrence (line 7)"
-    unsigned stages, unroll;       // of one iteration; copies of the body in the kernel
+    const char *bound; // what bounds it: "slot vec", "port CM_RM", "bank T", "recurrence (line 7)"
+    unsigned stages, unroll; // of one iteration; copies of the body in the kernel
     unsigned ops;
     unsigned slots[ISA_SLOT_COUNT]; // ops per slot in one interval
-    unsigned live[4];    // most registers in use at once: r, p/m/d, w (256 bits), am (256 bits)
+    unsigned live[4];        // most registers in use at once: r, p/m/d, w (256 bits), am (256 bits)
     unsigned bundles, bytes; // of the kernel
-    unsigned kernel;     // its first bundle
+    unsigned kernel;         // its first bundle
 };
 
 struct sched_func {

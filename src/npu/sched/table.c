@@ -36,7 +36,8 @@ static struct table_cycle *at(const struct table *t, int cycle)
 /* LNG takes the place of ALU and MV. */
 static bool slot_free(const struct table_cycle *c, unsigned slot)
 {
-    if (c->slots[slot] || (slot == ISA_SLOT_LNG && (c->slots[ISA_SLOT_ALU] || c->slots[ISA_SLOT_MV]))) {
+    if (c->slots[slot] ||
+        (slot == ISA_SLOT_LNG && (c->slots[ISA_SLOT_ALU] || c->slots[ISA_SLOT_MV]))) {
         return false;
     }
     return !((slot == ISA_SLOT_ALU || slot == ISA_SLOT_MV) && c->slots[ISA_SLOT_LNG]);
