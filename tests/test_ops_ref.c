@@ -84,7 +84,14 @@ static double gelu(double x)
     return 0.5 * x * (1 + erf(x / sqrt(2)));
 }
 
-// What a format makes of a weight or an activation, as ops.h states it.
+// What 8 bit make of an activation whose row has this range.
+static double quantised(float x, float low, float high)
+{
+    float factor = 255 / (high - low), zero = rintf(-low * factor);
+    return (double)(fminf(rintf(x * factor) + zero, 255) - zero) * (double)((high - low) / 255);
+}
+
+// What a format makes of a weight, as ops.h states it; and of an activation, but for I8.
 static double rounded(enum gemm_format format, float x, float max)
 {
     if (format == GEMM_F16)
@@ -115,7 +122,8 @@ static void check_product(const struct ops *ops, enum gemm_format format, struct
     float *bias = random_floats(seed, (size_t)p.n, 1);
     float *residual = random_floats(seed, (size_t)p.m * ys, 1);
     float *y = calloc((size_t)p.m * ys, sizeof *y),
-          *scale = calloc((size_t)(p.n + p.m), sizeof *scale);
+          *scale = calloc((size_t)p.n, sizeof *scale);
+    struct quant_row *quant_row = calloc((size_t)p.m, sizeof *quant_row);
     int32_t *sum = calloc((size_t)p.n, sizeof *sum);
     void *quant = calloc((size_t)p.m * qs, 2);
     struct gemm_weights weights = {
@@ -135,13 +143,13 @@ static void check_product(const struct ops *ops, enum gemm_format format, struct
                           .residual_stride = ys,
                           .quant = quant,
                           .quant_stride = qs,
-                          .quant_scale = scale + p.n,
+                          .quant_row = quant_row,
                           .scratch = malloc(gemm_scratch_bytes(kernel, format, p.k))};
 
     for (int i = 0; i < n_panels; i++) // panel by panel, through a view
         kernel->pack(&weights, w, (size_t)p.k, 1, i, i + 1);
     if (format == GEMM_I8)
-        ops->quantise_u8(x, xs, p.m, p.k, quant, qs, scale + p.n);
+        ops->quantise_u8(x, xs, p.m, p.k, quant, qs, quant_row);
     if (format == GEMM_BF16)
         ops->convert_bf16(x, xs, p.m, p.k, quant, qs);
     kernel->run(&a);
@@ -149,10 +157,19 @@ static void check_product(const struct ops *ops, enum gemm_format format, struct
         for (int c = 0; c < p.n; c++) {
             const float *xr = x + (size_t)r * xs, *wc = w + c * p.k;
             double want = 0;
-            for (int k = 0; k < p.k; k++)
-                want +=
-                    (format == GEMM_F16 ? (double)xr[k] : rounded(format, xr[k], max_of(xr, p.k))) *
-                    rounded(format, wc[k], max_of(wc, p.k));
+            float low = 0, high = 0;
+            for (int k = 0; k < p.k; k++) {
+                low = fminf(low, xr[k]);
+                high = fmaxf(high, xr[k]);
+            }
+            for (int k = 0; k < p.k; k++) {
+                double v = (double)xr[k];
+                if (format == GEMM_I8)
+                    v = quantised(xr[k], low, high);
+                else if (format == GEMM_BF16)
+                    v = rounded(format, xr[k], 0);
+                want += v * rounded(format, wc[k], max_of(wc, p.k));
+            }
             want += p.bias ? (double)bias[c] : 0;
             want = p.gelu ? gelu(want) : want;
             want += p.residual ? (double)residual[(size_t)r * ys + (size_t)c] : 0;
@@ -160,7 +177,7 @@ static void check_product(const struct ops *ops, enum gemm_format format, struct
         }
     for (int r = 0; r < p.m; r++) // nothing beyond the last column
         assert_true(y[(size_t)r * ys + (size_t)p.n] == 0);
-    free(x), free(w), free(bias), free(residual), free(y), free(scale), free(sum), free(quant);
+    free(x), free(w), free(bias), free(residual), free(y), free(scale), free(sum), free(quant), free(quant_row);
     free(weights.data), free(a.scratch);
 }
 
@@ -346,7 +363,8 @@ static void test_values(void **state)
 {
     (void)state;
     struct ops ops;
-    float x[5] = {0, -1, 3, -30, 30}, rows[2][4] = {{0, 0, 0, 0}, {-4, 2, NAN, 1}}, scale[2];
+    float x[5] = {0, -1, 3, -30, 30}, rows[2][4] = {{0, 0, 0, 0}, {-4, 2, NAN, 1}};
+    struct quant_row row[2];
     uint8_t q[2][4];
 
     ops_init_ref(&ops);
@@ -356,12 +374,14 @@ static void test_values(void **state)
     assert_close(x[2], gelu(3), 1e-6);
     assert_close(x[3], 0, 1e-9);
     assert_close(x[4], 30, 0);
-    ops.quantise_u8(rows[0], 4, 2, 4, q[0], 4, scale);
-    assert_true(q[0][0] == 128 && scale[0] == 0);
-    assert_int_equal(q[1][0], 1);
-    assert_int_equal(q[1][1], 128 + 64); // 63.5 rounds to even
-    assert_int_equal(q[1][3], 128 + 32);
-    assert_close(scale[1], 4.0 / 127, 1e-9);
+    ops.quantise_u8(rows[0], 4, 2, 4, q[0], 4, row);
+    assert_true(q[0][0] == 0 && row[0].scale == 0 && row[0].zero == 0);
+    assert_int_equal(row[1].zero, 170); // -4 .. 2 in steps of 6 / 255
+    assert_int_equal(q[1][0], 0);
+    assert_int_equal(q[1][1], 255);
+    assert_int_equal(q[1][2], 0);
+    assert_int_equal(q[1][3], 170 + 42); // 42.5 rounds to even
+    assert_close(row[1].scale, 6.0 / 255, 1e-9);
 }
 
 int main(void)

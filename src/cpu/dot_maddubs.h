@@ -12,7 +12,7 @@ enum {
     DOT_GROUP = 4,
     DOT_A_BYTES = 1,
     DOT_W_BYTES = 1,
-    DOT_OFFSET = 128,
+    DOT_BASE = 0,
     DOT_WIDEN = 0,
 };
 

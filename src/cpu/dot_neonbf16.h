@@ -8,7 +8,7 @@ enum {
     DOT_GROUP = 2,
     DOT_A_BYTES = 2,
     DOT_W_BYTES = 2,
-    DOT_OFFSET = 0,
+    DOT_BASE = 0,
     DOT_WIDEN = 0,
 };
 

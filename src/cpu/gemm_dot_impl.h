@@ -7,7 +7,7 @@
  *     DOT_GROUP              k per group
  *     DOT_A_BYTES            bytes of an activation (4 / DOT_GROUP)
  *     DOT_W_BYTES            bytes of a weight as packed
- *     DOT_OFFSET             what is still to be subtracted from each activation (128 or 0)
+ *     DOT_BASE               what the instruction has taken from each activation (0, or 128: signed)
  *     DOT_WIDEN              1: activations are widened to 16 bits, less 128, in scratch first
  *     dot_weights(p)         VW groups at p as a vector
  *     dot_step(acc, w, a)    acc + products, `a` being a broadcast group
@@ -62,22 +62,22 @@ INLINE void dot_to_float(const struct gemm_args *g, dot_acc (*acc)[GEMM_NV], vf 
     UNROLL for (int j = 0; j < GEMM_NV; j++)
     {
         vf scale = v_set(1.0f);
-        vi correction = v_set_i(0);
+        vi sum = v_set_i(0);
         if (!DOT_IS_FLOAT) {
             int c = col + j * VW, n = g->w->n - c;
             n = n < 0 ? 0 : n > VW ? VW : n;
             c = n ? c : 0; // columns of padding only
             scale = n == VW ? v_load(g->w->scale + c) : v_load_part(g->w->scale + c, n);
-            if (DOT_OFFSET)
-                correction = v_load_i_part(g->w->sum + c, n) * DOT_OFFSET;
+            sum = v_load_i_part(g->w->sum + c, n);
         }
         UNROLL for (int r = 0; r < rows; r++)
         {
-            if (DOT_IS_FLOAT)
+            if (DOT_IS_FLOAT) {
                 y[r][j] = (vf)acc[r][j];
-            else
-                y[r][j] =
-                    v_to_float((vi)acc[r][j] - correction) * (scale * g->quant_scale[row + r]);
+                continue;
+            }
+            const struct quant_row *q = &g->quant_row[row + r];
+            y[r][j] = v_to_float((vi)acc[r][j] - sum * (q->zero - DOT_BASE)) * (scale * q->scale);
         }
     }
 }
@@ -124,7 +124,7 @@ INLINE void dot_tile_of(const struct gemm_args *g, struct dot_tile t, int rows)
     }
 }
 
-/* Bytes to 16-bit numbers around 0. */
+/* Bytes to 16-bit numbers, less 128: products of pairs stay below 2^31. */
 INLINE void dot_widen(const uint8_t *q, int16_t *to, int n)
 {
     int i = 0;

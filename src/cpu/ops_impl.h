@@ -201,42 +201,50 @@ static void attend_f32(const float *q, const float *k, const float *v, size_t st
     }
 }
 
-static float row_magnitude(const float *x, int n)
+/* Smallest and largest of a row and 0; NaN does not count. */
+static void row_range(const float *x, int n, float *low, float *high)
 {
-    vf m = {0};
-    float max = 0;
+    vf min = {0}, max = {0};
     int i = 0;
 
-    for (; i + VW <= n; i += VW)
-        m = v_max(m, v_abs(v_load(x + i)));
-    for (; i < n; i++)
-        max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
-    float lanes = v_max_lane(m);
-    return lanes > max ? lanes : max;
+    for (; i + VW <= n; i += VW) {
+        vf v = v_load(x + i);
+        min = v_min(v, min);
+        max = v_max(v, max);
+    }
+    *low = -v_max_lane(-min);
+    *high = v_max_lane(max);
+    for (; i < n; i++) {
+        *low = x[i] < *low ? x[i] : *low;
+        *high = x[i] > *high ? x[i] : *high;
+    }
 }
 
-INLINE vb quantise_lanes(vf x, float factor)
+INLINE vb quantise_lanes(vf x, float factor, float zero)
 {
-    vf v = x * factor, low = v_set(-127.0f);
-    v = v_select(v > low, v, low); // a NaN becomes -127, as in the plain version
-    return v_to_u8(v_to_int(v) + 128);
+    vf v = v_round(x * factor) + zero;
+    v = v_select(v > 0, v, v_set(0)); // a NaN becomes 0, as in the plain version
+    return v_to_u8(v_to_int(v_min(v, v_set(255))));
 }
 
 static void quantise_u8(const float *x, size_t x_stride, int n_rows, int n_cols, uint8_t *q,
-                        size_t q_stride, float *scale)
+                        size_t q_stride, struct quant_row *row)
 {
     for (int r = 0; r < n_rows; r++, x += x_stride, q += q_stride) {
-        float max = row_magnitude(x, n_cols), factor = max > 1e-36f ? 127.0f / max : 0;
+        float low, high;
+        row_range(x, n_cols, &low, &high);
+        float range = high - low, factor = range > 1e-36f ? 255.0f / range : 0;
+        float zero = rintf(-low * factor);
         int i = 0;
         for (; i + VW <= n_cols; i += VW) {
-            vb b = quantise_lanes(v_load(x + i), factor);
+            vb b = quantise_lanes(v_load(x + i), factor, zero);
             memcpy(q + i, &b, sizeof b);
         }
         if (i < n_cols) {
-            vb b = quantise_lanes(v_load_part(x + i, n_cols - i), factor);
+            vb b = quantise_lanes(v_load_part(x + i, n_cols - i), factor, zero);
             memcpy(q + i, &b, (size_t)(n_cols - i));
         }
-        scale[r] = max / 127.0f;
+        row[r] = (struct quant_row){range / 255.0f, (int32_t)zero};
     }
 }
 

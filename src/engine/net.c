@@ -134,7 +134,7 @@ enum sotto_precision net_precision(const struct net *net)
 /* ---- products ---------------------------------------------------------------------------------- */
 
 struct net_input net_input(const struct net *net, enum gemm_format format, const float *x,
-                           size_t x_stride, int m, int k, void *quant, float *scale)
+                           size_t x_stride, int m, int k, void *quant, struct quant_row *row)
 {
     struct net_input in = {.x = x, .x_stride = x_stride, .quant_stride = net_quant_stride(k)};
 
@@ -142,9 +142,9 @@ struct net_input net_input(const struct net *net, enum gemm_format format, const
         net->ops.convert_bf16(x, x_stride, m, k, quant, in.quant_stride);
         in.quant = quant;
     } else if (format == GEMM_I8) {
-        net->ops.quantise_u8(x, x_stride, m, k, quant, in.quant_stride, scale);
+        net->ops.quantise_u8(x, x_stride, m, k, quant, in.quant_stride, row);
         in.quant = quant;
-        in.quant_scale = scale;
+        in.quant_row = row;
     }
     return in;
 }
@@ -157,8 +157,8 @@ struct net_input net_input_rows(const struct net_input *in, enum gemm_format for
     part.x = in->x + (size_t)row * in->x_stride;
     if (in->quant)
         part.quant = (const char *)in->quant + (size_t)row * in->quant_stride * bytes;
-    if (in->quant_scale)
-        part.quant_scale = in->quant_scale + row;
+    if (in->quant_row)
+        part.quant_row = in->quant_row + row;
     return part;
 }
 
@@ -181,7 +181,7 @@ void net_product(const struct net *net, const struct net_linear *lin, const stru
         .residual_stride = out->residual_stride,
         .quant = in->quant,
         .quant_stride = in->quant_stride,
-        .quant_scale = in->quant_scale,
+        .quant_row = in->quant_row,
         .scratch = gemm,
     };
 
@@ -226,10 +226,10 @@ static size_t lay_out_scratch(struct net_scratch *s, const struct net *net, int 
     s->norm = carve(base, &used, n * (size_t)net->n_state * sizeof(float));
     s->work = carve(base, &used, work * sizeof(float));
     s->quant = carve(base, &used, n * net_quant_stride(net->n_hidden) * 2);
-    s->quant_scale = carve(base, &used, n * sizeof(float));
+    s->quant_row = carve(base, &used, n * sizeof *s->quant_row);
     s->scores = carve(base, &used, attend * net_scores_stride(net) * sizeof(float));
     s->attend_quant = carve(base, &used, attend * widest * 2);
-    s->attend_scale = carve(base, &used, attend * sizeof(float));
+    s->attend_row = carve(base, &used, attend * sizeof *s->attend_row);
     return net_round_up(used, 4096); // threads do not share a page
 }
 
@@ -259,7 +259,7 @@ void net_attend_scores(const struct net *net, const struct net_attend *a, struct
     const struct net_linear keys = {.w = *a->k};
     const struct net_output out = {.y = s->scores, .y_stride = net_scores_stride(net)};
     struct net_input q = net_input(net, a->k->format, a->q, a->q_stride, a->m, a->k->k,
-                                   s->attend_quant, s->attend_scale);
+                                   s->attend_quant, s->attend_row);
 
     net_product(net, &keys, &q, a->m, 0, -1, &out, s->gemm);
 }
@@ -272,7 +272,7 @@ void net_attend_values(const struct net *net, const struct net_attend *a, struct
 
     net->ops.softmax_f32(s->scores, stride, a->m, a->k->n, net_attend_scale(a->k));
     struct net_input p = net_input(net, a->v->format, s->scores, stride, a->m, a->v->k,
-                                   s->attend_quant, s->attend_scale);
+                                   s->attend_quant, s->attend_row);
     net_product(net, &values, &p, a->m, 0, -1, &out, s->gemm);
 }
 

@@ -151,7 +151,7 @@ static const struct net_input *prepare(struct net_decoder *d, struct net_scratch
         x = s->norm;
     }
     s->input = net_input(d->net, lin->w.format, x, (size_t)lin->w.k, m, lin->w.k, s->quant,
-                         s->quant_scale);
+                         s->quant_row);
     s->stamp = d->stamp;
     return &s->input;
 }

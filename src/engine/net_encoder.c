@@ -30,7 +30,7 @@ struct net_encoder {
     float *att;                  // T x C: attention's output; at the end the encoder's
     struct gemm_weights *k, *v;  // per head: T x D, D x T
     void *audio_quant;           // T x C as bf16 or 8 bit
-    float *audio_scale;          // T
+    struct quant_row *audio_row; // T
     struct net_scratch *scratch; // n_threads
     char *memory;
     size_t memory_bytes;
@@ -68,7 +68,7 @@ static size_t lay_out(struct net_encoder *e, char *base)
     e->x = take(base, &used, t * c, sizeof(float));
     e->att = take(base, &used, t * c, sizeof(float));
     e->audio_quant = take(base, &used, t * net_quant_stride(net->n_state), 2);
-    e->audio_scale = take(base, &used, t, sizeof(float));
+    e->audio_row = take(base, &used, t, sizeof *e->audio_row);
     for (int h = 0; h < net->enc_heads.n; h++) {
         struct gemm_weights k = {.format = net->attn_format, .n = net->n_ctx, .k = width};
         struct gemm_weights v = {.format = net->attn_format, .n = width, .k = net->n_ctx};
@@ -168,7 +168,7 @@ static bool block_product(const struct block *b, const struct net_linear *lin, c
 {
     const struct net *net = b->e->net;
     struct net_input in =
-        net_input(net, lin->w.format, x, x_stride, b->m, lin->w.k, b->s->quant, b->s->quant_scale);
+        net_input(net, lin->w.format, x, x_stride, b->m, lin->w.k, b->s->quant, b->s->quant_row);
 
     net_product(net, lin, &in, b->m, 0, -1, out, b->s->gemm);
     return !stopped(b->e, b->thread);
@@ -208,7 +208,7 @@ static void block_finish(const struct block *b)
     struct net_input part = net_input_rows(&e->audio_input, format, b->row);
     if (part.quant)
         net_input(net, format, audio, c, b->m, net->n_state, (void *)part.quant,
-                  (float *)part.quant_scale);
+                  (struct quant_row *)part.quant_row);
 }
 
 /* ---- phases ------------------------------------------------------------------------------------ */
@@ -388,7 +388,7 @@ int net_encode(struct net_encoder *e, struct pool *pool, const float *mel, float
     if (format == GEMM_BF16 || format == GEMM_I8)
         e->audio_input.quant = e->audio_quant;
     if (format == GEMM_I8)
-        e->audio_input.quant_scale = e->audio_scale;
+        e->audio_input.quant_row = e->audio_row;
 
     pad_input(e, mel);
     pool_run(pool, BLOCKS, conv1, e);

@@ -73,22 +73,22 @@ struct net_input {
     size_t x_stride;
     const void *quant;
     size_t quant_stride;
-    const float *quant_scale;
+    const struct quant_row *quant_row;
 };
 
 enum { NET_ATTEND_ROWS = 24 }; // queries that share one pass over keys and values
 
 /* Memory of one thread. */
 struct net_scratch {
-    float *gemm;         // for every product
-    float *norm;         // rows x C: normalised rows
-    float *work;         // see net_encoder.c, net_decoder.c
-    void *quant;         // rows x F as bf16 or 8 bit
-    float *quant_scale;  // rows
-    float *scores;       // NET_ATTEND_ROWS x net_scores_stride
-    void *attend_quant;  // the same as bf16 or 8 bit; also that many queries
-    float *attend_scale; // NET_ATTEND_ROWS
-    unsigned long stamp; // what `input` was prepared for (decoder)
+    float *gemm;                  // for every product
+    float *norm;                  // rows x C: normalised rows
+    float *work;                  // see net_encoder.c, net_decoder.c
+    void *quant;                  // rows x F as bf16 or 8 bit
+    struct quant_row *quant_row;  // rows
+    float *scores;                // NET_ATTEND_ROWS x net_scores_stride
+    void *attend_quant;           // the same as bf16 or 8 bit; also that many queries
+    struct quant_row *attend_row; // NET_ATTEND_ROWS
+    unsigned long stamp;          // what `input` was prepared for (decoder)
     struct net_input input;
 };
 /* One block for `n` threads, each with room for `rows` rows and `work` floats; NULL: no memory.
@@ -108,7 +108,7 @@ static inline size_t net_quant_stride(int k)
 
 /* `x` for a product in `format`; `quant` and `scale` (m values) hold the converted rows if needed. */
 struct net_input net_input(const struct net *net, enum gemm_format format, const float *x,
-                           size_t x_stride, int m, int k, void *quant, float *scale);
+                           size_t x_stride, int m, int k, void *quant, struct quant_row *row);
 struct net_input net_input_rows(const struct net_input *in, enum gemm_format format, int row);
 
 /* What one product does with its result. */

@@ -205,6 +205,7 @@ static void tile_i8(const struct gemm_args *a, const int8_t *panel, int row, int
 
     for (int r = 0; r < MR && row + r < a->m; r++) {
         const uint8_t *x = (const uint8_t *)a->quant + (size_t)(row + r) * a->quant_stride;
+        const struct quant_row *q = &a->quant_row[row + r];
         int32_t acc[NR] = {0};
         for (int k = 0; k < n_k; k++)
             for (int c = 0; c < NR; c++)
@@ -212,7 +213,7 @@ static void tile_i8(const struct gemm_args *a, const int8_t *panel, int row, int
         for (int c = 0; c < NR && p * NR + c < a->w->n; c++) {
             int n = p * NR + c;
             sums[r][c] =
-                (float)(acc[c] - 128 * a->w->sum[n]) * (a->quant_scale[row + r] * a->w->scale[n]);
+                (float)(acc[c] - q->zero * a->w->sum[n]) * (q->scale * a->w->scale[n]);
         }
     }
 }

@@ -29,6 +29,12 @@ struct gemm_weights {
     int q_max;          // I8: the kernel's, set before packing
 };
 
+/* One row of activations in 8 bit: value = (q - zero) * scale. */
+struct quant_row {
+    float scale;
+    int32_t zero; // 0..255
+};
+
 /* y = epilogue(x W^T): first + bias, then GELU (erf form), then + residual. */
 struct gemm_args {
     const float *x;  // M rows of K floats (for I8 kernels: see quant)
@@ -42,10 +48,10 @@ struct gemm_args {
     bool gelu;
     const float *residual; // M x N or NULL; may be y itself
     size_t residual_stride;
-    const void *quant;        // I8: M x K from quantise_u8; BF16: M x K bf16; else NULL (x unused)
-    size_t quant_stride;      // elements from row to row
-    const float *quant_scale; // I8: M row scales
-    float *scratch;           // gemm_scratch_bytes() of memory private to the thread
+    const void *quant;   // I8: M x K from quantise_u8; BF16: M x K bf16; else NULL (x unused)
+    size_t quant_stride; // elements from row to row
+    const struct quant_row *quant_row; // I8: M
+    float *scratch;                    // gemm_scratch_bytes() of memory private to the thread
 };
 
 /* Rows of activations that a kernel may widen into scratch at a time: with `kp` = k_max rounded up
@@ -87,11 +93,13 @@ struct ops {
      * k + i * stride, value i is v + i * stride, each `width` floats. `scores`: n floats. */
     void (*attend_f32)(const float *q, const float *k, const float *v, size_t stride, int n,
                        int width, float scale, float *scores, float *out);
-    /* Rows to unsigned 8 bit (value = (q - 128) * scale) and to bf16, for GEMM_I8 and GEMM_BF16.
-     * With `max` a row's largest magnitude: scale = max / 127, q = rint(x * (127 / max)) + 128
-     * (128 if max < 1e-36), so q is 1..255. All versions give the same bits. bf16: nearest even. */
+    /* Rows to unsigned 8 bit (value = (q - zero) * scale) and to bf16, for GEMM_I8 and GEMM_BF16.
+     * With [low, high] a row's range, widened to hold 0: scale = (high - low) / 255, zero =
+     * rint(-low * f), q = rint(x * f) + zero, at most 255, with f = 255 / (high - low), or 0 if the
+     * range is below 1e-36. So rows of one sign, as GELU and softmax leave them, use all 8 bits. All
+     * versions give the same bits. bf16: nearest even. */
     void (*quantise_u8)(const float *x, size_t x_stride, int n_rows, int n_cols, uint8_t *q,
-                        size_t q_stride, float *scale);
+                        size_t q_stride, struct quant_row *row);
     void (*convert_bf16)(const float *x, size_t x_stride, int n_rows, int n_cols, uint16_t *y,
                          size_t y_stride);
 };

@@ -139,19 +139,21 @@ static void attend_f32(const float *q, const float *k, const float *v, size_t st
 /* ---- activations for the integer and bf16 products ------------------------------------------- */
 
 static void quantise_u8(const float *x, size_t x_stride, int n_rows, int n_cols, uint8_t *q,
-                        size_t q_stride, float *scale)
+                        size_t q_stride, struct quant_row *row)
 {
     for (int r = 0; r < n_rows; r++, x += x_stride, q += q_stride) {
-        float max = 0;
-        for (int i = 0; i < n_cols; i++)
-            max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
-        float inverse = max > QUANT_TINY ? 127.0f / max : 0.0f;
-        scale[r] = max / 127.0f;
+        float low = 0, high = 0;
         for (int i = 0; i < n_cols; i++) {
-            float v = x[i] * inverse;
-            v = v > -127.0f ? v : -127.0f; // NaN too
-            v = v < 127.0f ? v : 127.0f;
-            q[i] = (uint8_t)((int)rintf(v) + 128);
+            low = x[i] < low ? x[i] : low;
+            high = x[i] > high ? x[i] : high;
+        }
+        float range = high - low, factor = range > QUANT_TINY ? 255.0f / range : 0.0f;
+        float zero = rintf(-low * factor);
+        row[r] = (struct quant_row){range / 255.0f, (int32_t)zero};
+        for (int i = 0; i < n_cols; i++) {
+            float v = rintf(x[i] * factor) + zero;
+            v = v > 0.0f ? v : 0.0f; // NaN too
+            q[i] = (uint8_t)(v < 255.0f ? v : 255.0f);
         }
     }
 }

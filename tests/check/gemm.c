@@ -25,7 +25,7 @@ struct product {
     bool bias, gelu, residual, in_place, transposed;
     float *x, *w, *y, *b, *r; // w: N x K, or K x N if transposed
     uint8_t *quant;
-    float *quant_scale;
+    struct quant_row *quant_row;
 };
 
 static void choose_shape(struct check *c, struct product *p, const struct gemm_kernel *kernel,
@@ -91,9 +91,9 @@ static void fill_product(struct check *c, struct product *p, enum gemm_format fo
             p->w[i] = fabsf(p->w[i]) > 1 ? (float)(int)p->w[i] : p->w[i];
     size_t elem = format == GEMM_I8 ? 1 : 2;
     p->quant = check_alloc(extent(p->m, p->quant_stride, p->k) * elem);
-    p->quant_scale = check_alloc((size_t)p->m * sizeof *p->quant_scale);
+    p->quant_row = check_alloc((size_t)p->m * sizeof *p->quant_row);
     if (format == GEMM_I8)
-        ops->quantise_u8(p->x, p->x_stride, p->m, p->k, p->quant, p->quant_stride, p->quant_scale);
+        ops->quantise_u8(p->x, p->x_stride, p->m, p->k, p->quant, p->quant_stride, p->quant_row);
     else
         ops->convert_bf16(p->x, p->x_stride, p->m, p->k, (uint16_t *)p->quant, p->quant_stride);
 }
@@ -105,7 +105,7 @@ static void free_product(struct product *p)
     check_free(p->b);
     check_free(p->r);
     check_free(p->quant);
-    check_free(p->quant_scale);
+    check_free(p->quant_row);
 }
 
 struct packed {
@@ -169,7 +169,7 @@ static float *run(struct check *c, const struct gemm_kernel *kernel, const struc
         .residual_stride = p->in_place ? p->y_stride : p->residual_stride,
         .quant = quantised ? p->quant : NULL,
         .quant_stride = p->quant_stride,
-        .quant_scale = w->format == GEMM_I8 ? p->quant_scale : NULL,
+        .quant_row = w->format == GEMM_I8 ? p->quant_row : NULL,
         .scratch = scratch,
     };
     kernel->run(&a);
@@ -233,7 +233,7 @@ static void compare_integers(struct check *c, struct product *p, const struct ge
     for (int i = 0; i < p->n; i++)
         w->scale[i] = rw->scale[i] = 1;
     for (int i = 0; i < p->m; i++)
-        p->quant_scale[i] = 1;
+        p->quant_row[i].scale = 1;
     p->bias = p->gelu = p->residual = p->in_place = false;
     float *y = run(c, kernel, p, &w->w, 0, gemm_n_panels(kernel, p->n));
     float *expected = run(c, ref, p, &rw->w, 0, gemm_n_panels(ref, p->n));

@@ -67,7 +67,7 @@ static void measure(struct check *c, const struct cpu_kernel *row, int m, int k,
                        .bias = bias,
                        .quant = x,
                        .quant_stride = (size_t)k,
-                       .quant_scale = bias,
+                       .quant_row = (const struct quant_row *)column,
                        .scratch = work}};
     char shape[64];
 

@@ -183,15 +183,15 @@ static void check_quantise(struct check *c, const struct ops *ops, const struct 
     size_t x_stride = (size_t)cols + (size_t)check_random_int(c, 0, 5);
     size_t n = (size_t)(rows - 1) * x_stride + (size_t)cols, bytes = (size_t)rows * (size_t)cols;
     float *x = filled(c, n, cols, (enum check_data)(check_random(c) % DATA_COUNT));
-    float scale[4], want_scale[4];
+    struct quant_row row[4], want_row[4];
     uint8_t *q = check_alloc(bytes), *want = check_alloc(bytes);
     uint16_t *y = check_alloc(2 * bytes), *want_y = check_alloc(2 * bytes);
 
     if (round % 5 == 0)
         x[check_random(c) % n] = 1e-42f; // subnormal, alone in DATA_ZEROS
-    ref->quantise_u8(x, x_stride, rows, cols, want, (size_t)cols, want_scale);
-    ops->quantise_u8(x, x_stride, rows, cols, q, (size_t)cols, scale);
-    if (memcmp(q, want, bytes) != 0 || memcmp(scale, want_scale, (size_t)rows * sizeof *scale) != 0)
+    ref->quantise_u8(x, x_stride, rows, cols, want, (size_t)cols, want_row);
+    ops->quantise_u8(x, x_stride, rows, cols, q, (size_t)cols, row);
+    if (memcmp(q, want, bytes) != 0 || memcmp(row, want_row, (size_t)rows * sizeof *row) != 0)
         check_fail(c, "quantise: %dx%d differs from the plain version", rows, cols);
     if (round % 4 == 0)
         x[0] = round % 8 ? INFINITY : NAN;
@@ -213,6 +213,7 @@ struct bench {
     const struct ops *ops;
     float *x, *y, *g, *b;
     uint8_t *q;
+    struct quant_row row[BENCH_ROWS];
     int n;
 };
 
@@ -249,7 +250,7 @@ static void run_attend(void *arg)
 static void run_quantise(void *arg)
 {
     struct bench *b = arg;
-    b->ops->quantise_u8(b->x, BENCH_COLS, BENCH_ROWS, BENCH_COLS, b->q, BENCH_COLS, b->b);
+    b->ops->quantise_u8(b->x, BENCH_COLS, BENCH_ROWS, BENCH_COLS, b->q, BENCH_COLS, b->row);
 }
 
 static void run_bf16(void *arg)
@@ -297,7 +298,12 @@ static void bench_op(struct check *c, const struct op *op, const struct ops *ops
 
     for (int i = 0; i < 5; i++)
         there = (data[i] = bench_data(c, i)) && there;
-    struct bench b = {ops, data[0], data[1], data[2], data[3], (uint8_t *)data[4], 0};
+    struct bench b = {.ops = ops,
+                      .x = data[0],
+                      .y = data[1],
+                      .g = data[2],
+                      .b = data[3],
+                      .q = (uint8_t *)data[4]};
     if (there)
         check_report(c, "", 1e9 * 16 * check_time(op->bench, &b) / op->n, "ns/16", 0);
     for (int i = 0; i < 5; i++)
