@@ -22,8 +22,11 @@ struct output_file {
     char *temp;    // NULL: standard output, or renamed already
     char *final;   // its name once it is complete
     char *partial; // its name if it stays incomplete
+    int n_base;    // bytes of `final` and `partial` before ".partial"
     off_t good;    // bytes that are in the file for certain and end with a segment
     bool failed;   // a write failed: only `good` bytes count
+    bool reserved; // the file has room for what the writer holds back
+    bool full;     // no room for more: what is held back can still be written
     bool committed, is_partial;
 };
 
@@ -246,6 +249,7 @@ static int file_open(struct output_file *f, enum writer_format format,
         f->partial = NULL;
     if (!f->final || !f->partial)
         return fail_nomem(message);
+    f->n_base = (int)(strlen(f->final) - strlen(extension) - 1);
     if (stat(f->final, &st) == 0) {
         int err = check_target(f->final, &st, request, message);
         *skipped = !err && !request->overwrite;
@@ -297,12 +301,34 @@ int output_open(struct output **out, const struct output_request *request,
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+/* Takes room in the file for what the writer holds back, so that a disk that fills cannot take away
+ * the segments that had it. Without room for the last segment it is given up. Returns errno's value. */
+static int file_reserve(struct output_file *f)
+{
+    size_t held = f->final ? writer_held(f->writer) : 0;
+    if (held == 0)
+        return 0;
+    int error = posix_fallocate(fileno(f->file), 0, (off_t)held);
+    if (error != ENOSPC && error != EFBIG && error != EDQUOT) {
+        f->reserved |= error == 0;
+        return 0; // other errors: a file system that cannot
+    }
+    f->full = true;
+    f->failed = !writer_take_back(f->writer);
+    return error;
+}
+
 static int file_add(struct output_file *f, const struct sotto_segment *segment, char *message)
 {
+    if (f->full)
+        return fail_errno(message, f->final, ENOSPC);
     int err = writer_add(f->writer, segment);
     if (!err && fflush(f->file) == EOF)
         err = SOTTO_EIO;
     f->failed |= err != 0;
+    int error = err ? 0 : file_reserve(f);
+    if (error)
+        return fail_errno(message, f->final, error);
     if (err == SOTTO_EIO)
         return fail_errno(message, f->final ? f->final : "standard output", errno);
     if (err)
@@ -385,6 +411,8 @@ static int file_commit(struct output_file *f, const char *language, bool partial
     int err = f->failed ? SOTTO_EIO : writer_finish(f->writer, language);
     if (!err && fflush(f->file) == EOF)
         err = SOTTO_EIO;
+    if (!err && f->reserved && ftruncate(fileno(f->file), ftello(f->file)) != 0)
+        err = SOTTO_EIO;
     if (err) {
         int error = f->failed ? EIO : errno;
         f->failed = true;
@@ -400,10 +428,41 @@ static int file_commit(struct output_file *f, const char *language, bool partial
     return err;
 }
 
+/* Is there, from an earlier run, a file of more under one of the partial names? */
+static bool partial_is_shorter(const struct output *o)
+{
+    for (int i = 0; i < o->n_files; i++) {
+        const struct output_file *f = &o->files[i];
+        size_t held = writer_held(f->writer);
+        struct stat st;
+        if (f->final && stat(f->partial, &st) == 0 && st.st_size > (held ? (off_t)held : f->good))
+            return true;
+    }
+    return false;
+}
+
+/* A run that was cut short earlier than the one before it does not replace what that one left: all
+ * its files get a number, NAME.partial.2.EXT. */
+static void name_partials(struct output *o)
+{
+    for (int n = 2; n < 100 && partial_is_shorter(o); n++)
+        for (int i = 0; i < o->n_files; i++) {
+            struct output_file *f = &o->files[i];
+            char *name;
+            if (!f->final || asprintf(&name, "%.*s.partial.%d%s", f->n_base, f->final, n,
+                                      f->final + f->n_base) < 0)
+                continue;
+            free(f->partial);
+            f->partial = name;
+        }
+}
+
 int output_commit(struct output *o, const char *language, bool partial,
                   char message[OUTPUT_MESSAGE_SIZE])
 {
     int status = 0;
+    if (partial)
+        name_partials(o);
     for (int i = 0; i < o->n_files; i++) {
         char ignored[OUTPUT_MESSAGE_SIZE];
         struct output_file *f = &o->files[i];

@@ -62,6 +62,10 @@ struct writer {
     struct text text; // scratch; json: all text so far
     struct cue cue;
     struct text segments; // json: the segments so far, serialised
+    size_t n_quoted;      // json: bytes of all text, quoted
+    struct {
+        size_t text, segments, n_quoted;
+    } before; // json: the segment added last
 };
 
 struct writer_format_row {
@@ -78,6 +82,8 @@ void cue_fini(struct cue *c);
 
 int json_add(struct writer *w, const struct sotto_segment *s);
 int json_finish(struct writer *w, const char *language);
+size_t json_held(const struct writer *w);
+bool json_take_back(struct writer *w);
 
 /* 0, ENOMEM if `t` could not grow, or EIO if writing it to the file failed. Clears `t`. */
 int writer_put(struct writer *w, struct text *t);

@@ -87,13 +87,41 @@ static void append_json(struct text *t, json_t *value)
     json_decref(value);
 }
 
+/* Bytes of `s` as a JSON string. */
+static size_t quoted_size(const char *s)
+{
+    struct text quoted = {0};
+    append_json(&quoted, json_string(s));
+    free(quoted.data);
+    return quoted.size;
+}
+
 int json_add(struct writer *w, const struct sotto_segment *s)
 {
+    w->before.text = w->text.size;
+    w->before.segments = w->segments.size;
+    w->before.n_quoted = w->n_quoted;
+    w->n_quoted += quoted_size(s->text);
     text_append_str(&w->text, s->text);
     if (w->segments.size)
         text_append_str(&w->segments, ", ");
     append_json(&w->segments, segment_json(w, s));
     return w->segments.failed || w->text.failed ? SOTTO_ENOMEM : 0;
+}
+
+size_t json_held(const struct writer *w)
+{
+    const size_t frame = 64; // field names, language
+    return w->n_quoted + w->segments.size + frame;
+}
+
+bool json_take_back(struct writer *w)
+{
+    w->text.size = w->before.text;
+    w->segments.size = w->before.segments;
+    w->n_quoted = w->before.n_quoted;
+    w->text.data[w->text.size] = w->segments.data[w->segments.size] = '\0';
+    return w->segments.size > 0;
 }
 
 int json_finish(struct writer *w, const char *language)

@@ -101,6 +101,16 @@ int writer_add(struct writer *w, const struct sotto_segment *segment)
     return w->row->add(w, segment);
 }
 
+size_t writer_held(const struct writer *w)
+{
+    return w->row->add == json_add ? json_held(w) : 0;
+}
+
+bool writer_take_back(struct writer *w)
+{
+    return w->row->add == json_add && json_take_back(w);
+}
+
 int writer_finish(struct writer *w, const char *language)
 {
     return w->row->finish ? w->row->finish(w, language) : 0;

@@ -38,6 +38,11 @@ int writer_open(struct writer **out, enum writer_format format, FILE *file,
 /* Adds a segment, in order of time. Segments without text appear in json only. */
 int writer_add(struct writer *w, const struct sotto_segment *segment);
 
+/* Formats that are written at the end: bytes that writer_finish will write at most, 0 for others;
+ * and the last segment forgotten again, false if it was the only one. */
+size_t writer_held(const struct writer *w);
+bool writer_take_back(struct writer *w);
+
 /* Writes what is still held back. `language` is a code, or NULL if it is not known. */
 int writer_finish(struct writer *w, const char *language);
 void writer_close(struct writer **w); // accepts NULL and a NULL writer
