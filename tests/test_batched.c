@@ -21,6 +21,7 @@ enum { RATE = 16000, WINDOW_S = 30, CTX = 448, SLOTS = 64, LONGEST = 400 };
 static sotto_model *model;
 static const struct token_special *sp;
 static float *sound; // WINDOW_S seconds
+static int n_samples = WINDOW_S * RATE; // of it, fed
 
 /* ---- the pretended decoder -------------------------------------------------------------------- */
 
@@ -216,7 +217,7 @@ static int run(struct sotto_options *o, struct heard *h)
     n_prompts = longest_prompt = n_polls = 0;
     int err = sotto_transcriber_open(&t, model, o, &diag);
     if (!err)
-        err = sotto_feed(t, sound, WINDOW_S * RATE, &diag);
+        err = sotto_feed(t, sound, (size_t)n_samples, &diag);
     if (!err)
         err = sotto_finish(t, &diag);
     if (!err)
@@ -421,6 +422,31 @@ static void test_every_allocation_fails(void **state)
     }
 }
 
+/* Times behind the recording's end, as a recogniser gives that hears the silence after it: both ways
+ * through the recording put them at its end. */
+static void test_times_behind_the_end(void **state)
+{
+    (void)state;
+    const enum sotto_mode modes[] = {SOTTO_MODE_BATCHED, SOTTO_MODE_SEQUENTIAL};
+
+    n_samples = 4 * RATE;
+    for (int i = 0; i < 2; i++) {
+        struct sotto_options o;
+        struct heard h;
+        say("<0>ab<3><3>cd<8><12>ef<14>", NULL, NULL);
+        options(&o);
+        o.mode = modes[i];
+        assert_ok(run(&o, &h), NULL);
+        assert_string_equal(h.text, "ab|cd|ef|");
+        assert_close(h.end_s[0], 3, 1e-3);
+        assert_close(h.start_s[1], 3, 1e-3);
+        assert_close(h.end_s[1], 4, 1e-3);
+        assert_close(h.start_s[2], 4, 1e-3);
+        assert_close(h.end_s[2], 4, 1e-3);
+    }
+    n_samples = WINDOW_S * RATE;
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -458,6 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_speech_left_unread),
         cmocka_unit_test(test_fallbacks_are_counted_once),
+        cmocka_unit_test(test_times_behind_the_end),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_long_prompts),
         cmocka_unit_test(test_abort_at_every_step),

@@ -259,8 +259,8 @@ static int run_job(struct sequential *s, struct job *job)
     return err;
 }
 
-/* Emits the window's segments and remembers their text. The recogniser may put an end into the
- * silence that fills up the last window: the clip ends it. */
+/* Emits the window's segments and remembers their text. The recogniser may put times into the
+ * silence that fills up the last window: the clip's end stands for them. */
 static int deliver(struct sequential *s, const struct job *job)
 {
     int64_t begin, end;
@@ -272,8 +272,8 @@ static int deliver(struct sequential *s, const struct job *job)
         double end_s = known ? (double)end / FEATURES_PER_SECOND : HUGE_VAL;
         if (seg->start_s == seg->end_s || segment_is_blank(seg))
             continue;
-        if (seg->start_s < end_s)
-            seg->end_s = fmin(seg->end_s, end_s);
+        seg->start_s = fmin(seg->start_s, end_s);
+        seg->end_s = fmin(seg->end_s, end_s);
         err = transcriber_emit(s->t, seg);
         remember(s, seg->tokens, seg->n_tokens);
     }
