@@ -154,7 +154,12 @@ static bool start(struct search *s)
             return false;
         }
         if (s->placed[i]) {
-            table_add(&s->table, &x->forms[x->form], x->op.banks, s->low[i], 1);
+            // What two loops have peeled off, or their kernels, may need more room between them.
+            const struct deps_op *form = &x->forms[x->form];
+            if (!table_fits(&s->table, form, x->op.banks, s->low[i])) {
+                return false;
+            }
+            table_add(&s->table, form, x->op.banks, s->low[i], 1);
         }
     }
     memset(s->waiting, 0, list->n * sizeof *s->waiting);

@@ -167,14 +167,15 @@ static int add_prologue(struct lower *l, const struct kernel *k)
             }
         }
     }
-    if (l->w->func->regions[m->region].soft) {
+    int jump = (int)(m->unroll * m->ii) - 1 - DEPS_DELAY_SLOTS;
+    if (l->w->func->regions[m->region].soft && jump < DEPS_SPAN) {
         struct lin_op op = jump_back(l, k);
         struct list_op *x = list_add(l->w, &l->list, &op);
         if (!x) {
             return work_no_memory(l->w);
         }
         x->fixed = LIST_AFTER;
-        x->cycle = (int)(m->unroll * m->ii) - 1 - DEPS_DELAY_SLOTS;
+        x->cycle = jump;
         x->ref = l->ref + x->cycle;
         x->order = l->order;
     }

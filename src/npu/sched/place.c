@@ -371,7 +371,8 @@ bool place_try(struct place *p, unsigned ii, unsigned variant)
     struct ranking r = {0};
     p->ii = ii;
     p->variant = variant;
-    if (!all_paths(p) || !make_order(p, &r) || !table_init(&p->table, p->arena, 0, (int)ii, true)) {
+    if (!all_paths(p) || !make_order(p, &r) || !table_init(&p->table, p->arena, 0, (int)ii, true) ||
+        !table_init(&p->taken, p->arena, 0, (int)ii, true)) {
         return false;
     }
     if (p->reserve >= 0) {
@@ -379,6 +380,7 @@ bool place_try(struct place *p, unsigned ii, unsigned variant)
         struct deps_op d;
         deps_describe(&d, &jump, NULL, NULL);
         table_add(&p->table, &d, 0, p->reserve, 1);
+        table_add(&p->taken, &d, 0, p->reserve, 1);
     }
     int *last = arena_alloc(p->arena, n + 1, sizeof *last);
     bool *tried = arena_alloc(p->arena, n + 1, sizeof *tried);
@@ -408,6 +410,10 @@ bool place_try(struct place *p, unsigned ii, unsigned variant)
         if (tried[i] && p->m->ops[i].at == LIN_NO_CYCLE) {
             t = w.below && !w.above ? (last[i] - 1 < w.late ? last[i] - 1 : w.late)
                                     : (last[i] + 1 > t ? last[i] + 1 : t);
+        }
+        // The jump of a loop by branch cannot be moved away.
+        for (unsigned k = 0; k < ii && !table_fits(&p->taken, form(p, i, 0), 0, t); k++) {
+            t++;
         }
         place_by_force(p, i, t);
         last[i] = t;

@@ -19,9 +19,9 @@ struct place {
     const struct modulo *m;
     struct place_edge *edges; // by `from`
     unsigned n_edges;
-    int *far;        // n * n: longest path at this interval, PLACE_FAR: none
-    struct table table;
-    int *time; // result
+    int *far;                  // n * n: longest path at this interval, PLACE_FAR: none
+    struct table table, taken; // taken: only what no op can have
+    int *time;                 // result
     uint8_t *form;
     bool *placed;
     const int *depth; // longest way to each op within the iteration
