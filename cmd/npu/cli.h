@@ -20,6 +20,7 @@ int npu_cmd_check(int argc, char **argv);
 int npu_cmd_run_core(int argc, char **argv);
 int npu_cmd_bench_core(int argc, char **argv);
 int npu_cmd_isa(int argc, char **argv);
+int npu_cmd_info(int argc, char **argv);
 
 /* Prints "sotto-npu: message" for a failure on files, with the line of the text it concerns if there is
  * one; returns the status: INPUT for what was read, OUTPUT for what could not be written, INTERNAL. */

@@ -84,6 +84,13 @@ static const struct command {
      "\n"
      "  --untested             only rows without a semantic test\n"
      "  --unmodelled           only rows the emulator stops at\n"},
+    {"info", npu_cmd_info, "what a file of the array holds",
+     "Usage: sotto-npu info FILE [--json]\n"
+     "\n"
+     "FILE is an instruction stream, a CDO, a PDI, an xclbin or a core image. Prints tiles,\n"
+     "descriptors, locks, routes, kernels, and the instructions with their registers.\n"
+     "\n"
+     "  --json                 the same as JSON\n"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -192,6 +192,7 @@ struct npu_xclbin *npu_xclbin_new(const uint8_t uuid[16], uint64_t timestamp)
     h[AT_MAJOR + 1] = 11;
     put16(h + AT_MODE, MODE_FLAT);
     put16(h + AT_ACTION, ACTION_LOAD_AIE);
+    memcpy(h + AT_VBNV, "xilinx_v1_ipu_0_0", sizeof "xilinx_v1_ipu_0_0");
     memcpy(h + AT_UUID, uuid, 16);
     take_head(x);
     return x;
