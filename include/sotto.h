@@ -146,6 +146,7 @@ struct sotto_model_info {
     const char *kernels;    // kernels chosen on this machine, e.g. "avx2"; lives with the model
     const char *precision;  // precision in use, "fp32", "bf16" or "int8"; lives with the model
 };
+/* Of a NULL model: zeros and empty strings. */
 SOTTO_API void sotto_model_get_info(const sotto_model *model, struct sotto_model_info *info);
 
 /* Language table. `code` is Whisper's ("en", "yue"), `name` English ("english"). Static strings. */
@@ -298,6 +299,7 @@ struct sotto_stats {
     int n_threads;
     const char *device; // "cpu"; static
 };
+/* Of a NULL transcriber: zeros. */
 SOTTO_API void sotto_get_stats(const sotto_transcriber *t, struct sotto_stats *stats);
 
 #ifdef __cplusplus

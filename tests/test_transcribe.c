@@ -595,6 +595,36 @@ static void test_wrong_options(void **state)
     }
 }
 
+/* Nothing where something should be: an error, or nothing; never a crash. */
+static void test_missing_arguments(void **state)
+{
+    (void)state;
+    struct sotto_diag diag = {0};
+    struct sotto_model_info info;
+    struct sotto_stats stats;
+    sotto_transcriber *t = NULL;
+    sotto_model *m = NULL;
+    const char *code;
+
+    assert_error(sotto_model_open(NULL, "x", NULL, &diag), SOTTO_EINVAL, &diag);
+    assert_error(sotto_model_open(&m, NULL, NULL, NULL), SOTTO_EINVAL, NULL);
+    assert_error(sotto_transcriber_open(&t, NULL, NULL, &diag), SOTTO_EINVAL, &diag);
+    assert_error(sotto_feed(NULL, NULL, 0, &diag), SOTTO_EINVAL, &diag);
+    assert_error(sotto_finish(NULL, NULL), SOTTO_EINVAL, NULL);
+    assert_error(sotto_transcribe_file(NULL, "x", &diag), SOTTO_EINVAL, &diag);
+    assert_error(sotto_detect_language(NULL, "x", &code, NULL, &diag), SOTTO_EINVAL, &diag);
+    sotto_model_get_info(NULL, &info);
+    assert_int_equal(info.n_vocab, 0);
+    assert_string_equal(info.format, "");
+    sotto_get_stats(NULL, &stats);
+    assert_true(stats.audio_s == 0);
+    sotto_model_close(NULL);
+    sotto_model_close(&m);
+    sotto_transcriber_close(NULL);
+    sotto_transcriber_close(&t);
+    assert_int_equal(sotto_language_find(NULL), SOTTO_ELANGUAGE);
+}
+
 /* A generated model, every allocation of opening and of a short run failing once. */
 static void test_every_allocation_fails(void **state)
 {
@@ -713,6 +743,7 @@ int main(void)
         cmocka_unit_test(test_abort),
         cmocka_unit_test(test_transcribers_share_a_model),
         cmocka_unit_test(test_wrong_options),
+        cmocka_unit_test(test_missing_arguments),
         cmocka_unit_test(test_prompts_and_decoder_positions),
         cmocka_unit_test(test_blip_at_the_end_of_a_piece),
         cmocka_unit_test(test_every_allocation_fails),

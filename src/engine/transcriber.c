@@ -90,6 +90,12 @@ static const char *precision_name(enum sotto_precision p)
 
 void sotto_model_get_info(const sotto_model *m, struct sotto_model_info *info)
 {
+    if (!info)
+        return;
+    if (!m) {
+        *info = (struct sotto_model_info){.format = "", .weights = "", .kernels = "", .precision = ""};
+        return;
+    }
     const struct model_shape *s = &m->model->shape;
 
     *info = (struct sotto_model_info){
@@ -415,5 +421,6 @@ int sotto_finish(sotto_transcriber *t, struct sotto_diag *diag)
 
 void sotto_get_stats(const sotto_transcriber *t, struct sotto_stats *stats)
 {
-    *stats = t->stats;
+    if (stats)
+        *stats = t ? t->stats : (struct sotto_stats){.device = "cpu"};
 }
