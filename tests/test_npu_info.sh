@@ -1,6 +1,7 @@
 #!/bin/sh
 # sotto-npu info: what it says of streams, images and containers (the seeds of the fuzz targets), JSON too.
-npu=${SOTTO_NPU:-$(dirname "$0")/../sotto-npu}
+# sanitizers: yes
+npu=${SOTTO_BUILD:-build}/sotto-npu
 corpus=tests/fuzz/corpus
 n=0
 

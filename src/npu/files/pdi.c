@@ -52,6 +52,7 @@ static void make_header(const struct npu_pdi *pdi, uint32_t *w)
         image[4 + i] = get32((const uint8_t *)pdi->image_name + 4 * i);
     }
     image[8] = pdi->image_id;
+    memcpy(image + 9, pdi->image_extra, sizeof pdi->image_extra);
     image[15] = checksum(image, IMAGE_WORDS);
 
     part[0] = pdi->total_words;
@@ -171,6 +172,7 @@ static int read_tables(struct reader *r, uint32_t *data_word)
     }
     memcpy(r->pdi->image_name, p + 16, 16);
     r->pdi->image_id = image[8];
+    memcpy(r->pdi->image_extra, image + 9, sizeof r->pdi->image_extra);
     if (!take_table(r, table[4], PARTITION_WORDS, "partition header", part)) {
         return SOTTO_ESYNTAX;
     }

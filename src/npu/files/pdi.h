@@ -16,6 +16,7 @@ struct npu_pdi {
     uint32_t device;                    // NPU_PDI_DEVICE
     uint32_t image_id;                  // 0x1C000000
     char image_name[17];                // "aie_image"
+    uint32_t image_extra[6];            // image header words 9 to 14; 0 but in a few of AMD\'s
     uint32_t total_words, length_words; // of the partition; 0 when building: from the body
     uint32_t extra[3];   // partition header words 28 to 30, which only AMD's production images have
     const uint8_t *body; // from 0x150 on, as it is in the file
