@@ -1,7 +1,7 @@
 # sotto: speech to text in C17.
 #
 #   make                 library and program: build/libsotto.a, build/libsotto.so, build/sotto,
-#                        build/sotto-npu
+#                        build/sotto-npu; build/npu/*.o, kernels.elf: the NPU kernels
 #   make demo            on a bare Debian: install what is missing, build, fetch a model, transcribe
 #   make test            the same, then every test, also under ASan + UBSan
 #   make test-quick      build and run the tests of this build only; installs and fetches nothing
@@ -30,7 +30,7 @@
 # Sources are found by pattern. src/**/*.c make the library, but src/fetch/*.c, which only programs
 # link; cmd/*.c make the program sotto, cmd/npu/*.c sotto-npu; each tests/test_*.c is one test program,
 # linked with tests/support*.c; tests/check/*.c make sotto-check; tests/fuzz/fuzz_*.c one fuzz target
-# each.
+# each. src/npu/kernels/*.lin are scheduled and assembled by sotto-npu.
 # Instruction set flags follow from a file's suffix (ISA_FLAGS below).
 
 BUILD     ?= build$(if $(CROSS),/$(CROSS:-=))
@@ -124,6 +124,9 @@ CMD_A    = $(BUILD)/libcmd.a
 SUPPORT_A = $(BUILD)/libsupport.a
 PROGRAM  = $(BUILD)/sotto
 NPU_PROGRAM = $(BUILD)/sotto-npu
+LIN_SRC  := $(sort $(wildcard src/npu/kernels/*.lin))
+KERNEL_OBJS = $(LIN_SRC:src/npu/kernels/%.lin=$(BUILD)/npu/%.o)
+KERNELS  = $(KERNEL_OBJS) $(BUILD)/npu/kernels.elf
 CHECK    = $(BUILD)/sotto-check
 TESTS    = $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 REPLAYS  = $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/replay_%)
@@ -137,12 +140,14 @@ Q = $(if $(V),,@)
 
 # ---- building --------------------------------------------------------------------------------
 
-.PHONY: all lib program sotto-check tests fuzzers
-all: lib program
+.PHONY: all lib program kernels sotto-check tests fuzzers
+all: lib program kernels
 lib: $(LIB_A) $(LIB_SO)
 program: $(PROGRAM) $(NPU_PROGRAM)
+# Built by our own tools, which run here: not when cross-built.
+kernels: $(if $(CROSS),,$(KERNELS))
 sotto-check: $(CHECK)
-tests: $(TESTS) $(REPLAYS) $(EXAMPLES) $(SCRIPTS) $(LIB_SO) $(CHECK) $(PROGRAM) $(NPU_PROGRAM)
+tests: $(TESTS) $(REPLAYS) $(EXAMPLES) $(SCRIPTS) $(LIB_SO) $(CHECK) $(PROGRAM) $(NPU_PROGRAM) kernels
 fuzzers: $(FUZZERS)
 
 # Everything is rebuilt when the compiler or its flags change.
@@ -189,6 +194,14 @@ $(PROGRAM): $(call obj,cmd/main.c) $(PROGRAM_LIBS)
 	$(link) $^ $(FETCH_LIBS) $(LIB_LIBS)
 $(NPU_PROGRAM): $(call obj,$(NPU_CMD_SRC)) $(LIB_A)
 	$(link) $^ $(LIB_LIBS)
+
+$(BUILD)/npu/%.o: src/npu/kernels/%.lin $(NPU_PROGRAM)
+	@mkdir -p $(@D)
+	@echo '  SCHED   $<'
+	$(Q)$(NPU_PROGRAM) sched $< -o $(@:.o=.s)
+	$(Q)$(NPU_PROGRAM) asm $(@:.o=.s) -o $@
+$(BUILD)/npu/kernels.elf: $(KERNEL_OBJS)
+	$(Q)$(NPU_PROGRAM) link $^ -o $@
 
 # Static when cross-built, so that qemu needs no foreign libraries.
 $(CHECK): $(call obj,$(CHECK_SRC))

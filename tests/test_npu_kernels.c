@@ -55,6 +55,7 @@ static unsigned long run(const struct kernel *k, const struct npu_image *image,
     struct emu_stats stats;
     struct sotto_diag diag = {0};
     kernel_prepare(k, memory, &call, input, seed, slot, captures);
+    call.phase = seed % 4;
     memcpy(expected, memory, sizeof expected);
     kernel_model(k, expected, &call);
     assert_ok(kernel_run(k, image, memory, &call, arbiter, &stats, &diag), &diag);
@@ -145,7 +146,11 @@ static void test_dma(void **state)
     for (unsigned i = 0; i < 2; i++) {
         for (unsigned slot = 0; slot < 2; slot++) {
             for (unsigned a = KERNEL_CORE_FIRST; a < KERNEL_ARBITERS; a++) {
-                unsigned long cycles = run(kernel_at(i), image, KERNEL_RANDOM, slot, a, NULL, 3);
+                unsigned long cycles = 0;
+                for (unsigned phase = 0; phase < 4; phase++) {
+                    unsigned long c = run(kernel_at(i), image, KERNEL_RANDOM, slot, a, NULL, phase);
+                    cycles = c > cycles ? c : cycles;
+                }
                 print_message("# %s, slot %u, arbiter %u: %lu cycles\n", kernel_at(i)->name, slot,
                               a, cycles);
                 assert_true(cycles <= kernel_at(i)->must);

@@ -19,6 +19,7 @@ int npu_cmd_sched(int argc, char **argv);
 int npu_cmd_check(int argc, char **argv);
 int npu_cmd_run_core(int argc, char **argv);
 int npu_cmd_bench_core(int argc, char **argv);
+int npu_cmd_bench_kernels(int argc, char **argv);
 int npu_cmd_isa(int argc, char **argv);
 int npu_cmd_info(int argc, char **argv);
 

@@ -76,6 +76,18 @@ static const struct command {
      "Usage: sotto-npu bench-core\n"
      "\n"
      "Runs a loop with a vmac.f and two loads in every bundle and prints cycles per second.\n"},
+    {"bench-kernels", npu_cmd_bench_kernels, "speed and errors of the kernels",
+     "Usage: sotto-npu bench-kernels [IMAGE] [--json] [--captures FOLDER]\n"
+     "\n"
+     "Runs every kernel in the core emulator, compares all of memory with its C model, and prints\n"
+     "emulated cycles, errors against double precision and program bytes. IMAGE: the linked kernels,\n"
+     "by default npu/kernels.elf beside this program.\n"
+     "\n"
+     "  --json                 the same for programs\n"
+     "  --captures FOLDER      numbers captured on silicon, as inputs (default: tests/data/npu, if\n"
+     "                         there)\n"
+     "\n"
+     "Exit status 1: a kernel differs from its model or misses what it must reach.\n"},
     {"isa", npu_cmd_isa, "rows of the instruction table",
      "Usage: sotto-npu isa [--untested | --unmodelled]\n"
      "\n"

@@ -214,9 +214,9 @@ static void exp2_prepare(uint8_t *memory, struct kernel_call *call, enum kernel_
     struct kernel_exp2_state *state = at(memory, KERNEL_STATE);
     float m[4];
     *call = (struct kernel_call){
-        {KERNEL_TOKENS(call->slot), KERNEL_CONSTANTS, KERNEL_OUT, KERNEL_STATE},
-        EXP2_BLOCKS,
-        call->slot};
+        .p = {KERNEL_TOKENS(call->slot), KERNEL_CONSTANTS, KERNEL_OUT, KERNEL_STATE},
+        .r0 = EXP2_BLOCKS,
+        .slot = call->slot};
     for (unsigned q = 0; q < 4; q++) {
         m[q] = floorf(random_normal(seed) * 1000) / 128;
     }
@@ -296,8 +296,9 @@ static double gelu_error(const uint8_t *before, const uint8_t *after,
 static void layernorm_prepare(uint8_t *memory, struct kernel_call *call, enum kernel_input input,
                               uint64_t *seed, const struct kernel_captures *captures)
 {
-    *call = (struct kernel_call){
-        {KERNEL_WEIGHTS(0), KERNEL_WEIGHTS(1), KERNEL_C0, KERNEL_OUT}, 0, call->slot};
+    *call = (struct kernel_call){.p = {KERNEL_WEIGHTS(0), KERNEL_WEIGHTS(1), KERNEL_C0, KERNEL_OUT},
+                                 .r0 = 0,
+                                 .slot = call->slot};
     for (unsigned i = 0; i < 4096; i++) {
         uint32_t *x = at(memory, KERNEL_WEIGHTS(i / 2048));
         // Eight columns are 50 times as large.
@@ -346,8 +347,10 @@ static void epilogue_prepare(uint8_t *memory, struct kernel_call *call, enum ker
                              uint64_t *seed, const struct kernel_captures *captures)
 {
     uint16_t *bias = at(memory, KERNEL_BIAS), *residual = at(memory, KERNEL_WEIGHTS(call->slot));
-    *call = (struct kernel_call){
-        {KERNEL_C0, KERNEL_BIAS, KERNEL_OUT, KERNEL_WEIGHTS(call->slot)}, 0, call->slot};
+    *call =
+        (struct kernel_call){.p = {KERNEL_C0, KERNEL_BIAS, KERNEL_OUT, KERNEL_WEIGHTS(call->slot)},
+                             .r0 = 0,
+                             .slot = call->slot};
     fill_c(memory, input, seed, captures);
     for (unsigned f = 0; f < 64; f++) {
         kernel_epilogue_bias(value(input, f, 1, seed, captures), &bias[f / 4 * 8 + f % 4],

@@ -41,7 +41,8 @@ enum { KERNEL_PROGRAM_MAX = 14 * 1024 }; // bytes of all kernels together
 struct kernel_call {
     uint32_t p[4]; // addresses
     uint32_t r0;
-    unsigned slot; // of tokens and weights
+    unsigned slot;  // of tokens and weights
+    unsigned phase; // cycles the streams of the DMA are ahead: 0 to 3 are different cases
 };
 
 /* Numbers captured on silicon: tests/data/npu/{mac_bf16,f32_to_bf16}.csv. */

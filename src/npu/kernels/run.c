@@ -19,12 +19,14 @@ struct dma {
     bool core_won[8]; // last conflict, by bank
 };
 
-static void start(struct dma *dma, unsigned slot)
+static void start(struct dma *dma, const struct kernel_call *call)
 {
+    // The second stream is two cycles off the first, as two channels with a common clock may be.
+    unsigned ahead = call->phase * 100, slot = 1 - call->slot;
     *dma = (struct dma){.streams = {
-                            {KERNEL_TOKENS(1 - slot), KERNEL_CHUNK, 400, 0, 0},
-                            {KERNEL_WEIGHTS(1 - slot), KERNEL_CHUNK, 400, 0, 0},
-                            {KERNEL_OUT, KERNEL_CHUNK, 3636, 0, 0},
+                            {KERNEL_TOKENS(slot), KERNEL_CHUNK, 400, ahead, 0},
+                            {KERNEL_WEIGHTS(slot), KERNEL_CHUNK, 400, ahead + 200, 0},
+                            {KERNEL_OUT, KERNEL_CHUNK, 3636, ahead, 0},
                         }};
 }
 
@@ -92,13 +94,14 @@ static const char *lost(const struct emu_core *core)
     return NULL;
 }
 
-static enum emu_state go(struct emu_core *core, unsigned slot, enum kernel_arbiter arbiter)
+static enum emu_state go(struct emu_core *core, const struct kernel_call *call,
+                         enum kernel_arbiter arbiter)
 {
     struct dma dma;
     if (arbiter == KERNEL_ALONE) {
         return emu_core_run(core, CYCLES_MAX);
     }
-    start(&dma, slot);
+    start(&dma, call);
     for (unsigned i = 0; i < CYCLES_MAX && emu_core_state(core) == EMU_RUNNING; i++) {
         emu_core_step(core, cycle(&dma, emu_core_banks(core, EMU_OWN), arbiter));
     }
@@ -120,7 +123,7 @@ int kernel_run(const struct kernel *k, const struct npu_image *image,
     if (!err) {
         memcpy(emu_core_memory(core, EMU_OWN), memory, EMU_MEMORY_BYTES);
         call_function(core, call, function->value);
-        enum emu_state state = go(core, call->slot, arbiter);
+        enum emu_state state = go(core, call, arbiter);
         *stats = *emu_core_stats(core);
         memcpy(memory, emu_core_memory(core, EMU_OWN), EMU_MEMORY_BYTES);
         if (state == EMU_FAULTED) {
