@@ -491,13 +491,16 @@ def main():
     about["minutes"] = round((time.monotonic() - begin) / 60, 1)
     same = [r for r in short if all(r in got for got in clips.values())]
     write_report(args, {
-        "command": f"make bench-peers RUNS={args.runs} SECONDS={args.seconds:.0f}",
+        "command": " ".join(["make bench-peers", *(["WHISPER_CPP=whisper-cli"] if args.whisper_cpp else []),
+                             f"RUNS={args.runs} SECONDS={args.seconds:.0f}",
+                             *(["AUDIO=" + os.path.basename(args.where[0].rstrip("/"))]
+                               if args.where else [])]),
         "machine": about, "threads": args.threads, "seconds": seconds, "recording": what,
         "quantisations": tried, "long": [numbers(r, long, seconds, errors) for r in rows],
         "clip_seconds": duration(clip),
         "clip": {f"{t} thread" + "s" * (t > 1): [numbers(r, got, duration(clip)) for r in same]
                  for t, got in clips.items()},
-        "part_seconds": PART_S if part else None, "part": part})
+        "part_seconds": duration(part_wav) if part else None, "part": part})
 
 
 if __name__ == "__main__":
