@@ -82,7 +82,7 @@ uint16_t kernel_exp2_value(uint16_t code)
 {
     int32_t f = code & 127;
     int32_t e = shifted((uint32_t)(f * EXP2_CURVE), 0, true);
-    return (uint16_t)(code - shifted((uint32_t)(e * (127 - f)), 14, true));
+    return (uint16_t)shifted(((uint32_t)code << 14) - (uint32_t)(e * (127 - f)), 14, false);
 }
 
 void kernel_exp2(const uint32_t *x, const uint32_t k[16], uint16_t *p,
