@@ -2,7 +2,9 @@
  * Reduced precision on numbers as they are in real life: the encoder's output for real speech (base),
  * some of whose channels are many times larger than the rest, multiplied by the model's own weights.
  * Every kernel this machine can run against sums in double; and the same with the largest channels a
- * thousand times larger, where sums in 16 or 32 bits would overflow. Skipped without model and speech.
+ * thousand times larger, where sums in 16 or 32 bits would overflow. Then the whole encoder at every
+ * level of kernels, in bf16 and int8: no level may be further from fp32 than plain C is. Skipped without
+ * model and speech.
  */
 #include "support.h"
 
@@ -11,6 +13,7 @@
 #include <string.h>
 
 #include "audio/audio.h"
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "cpu/kernels.h"
 #include "engine/features.h"
@@ -21,8 +24,9 @@ enum { ROWS = 96, OUTLIERS = 4 };
 
 struct real {
     struct model *model;
-    float *x; // T x C: the encoder's output
-    float *w; // C x C: keys of the first decoder layer's cross-attention
+    float *mel; // 2T x M
+    float *x;   // T x C: the encoder's output
+    float *w;   // C x C: keys of the first decoder layer's cross-attention
     int t, c;
 };
 
@@ -70,13 +74,12 @@ static int open_real(void **state)
     assert_ok(pool_open(&pool, 2), NULL);
     assert_ok(net_open(&net, r->model, &params, pool, &diag), &diag);
     assert_ok(net_encoder_open(&encoder, net, 2), NULL);
-    float *mel = mem_alloc((size_t)(2 * r->t * r->model->shape.n_mels), sizeof *mel);
+    r->mel = mem_alloc((size_t)(2 * r->t * r->model->shape.n_mels), sizeof(float));
     r->x = mem_alloc((size_t)(r->t * r->c), sizeof *r->x);
     r->w = mem_alloc((size_t)(r->c * r->c), sizeof *r->w);
-    features_window(&f, samples, n, mel);
-    assert_ok(net_encode(encoder, pool, mel, r->x, NULL, NULL, NULL), NULL);
+    features_window(&f, samples, n, r->mel);
+    assert_ok(net_encode(encoder, pool, r->mel, r->x, NULL, NULL, NULL), NULL);
     tensor_read_rows(&r->model->dec[0].cross.k.w, 0, (size_t)r->c, r->w);
-    mem_free(mel);
     free(samples);
     net_encoder_close(&encoder);
     net_close(&net);
@@ -260,9 +263,83 @@ static void test_larger_outliers(void **state)
     check_product(*state, 1000, 1e-3, 2e-5);
 }
 
+/* Squared error over squared size of the encoder's output to that in fp32, with the kernels that
+ * `mask` allows; q_max: of the int8 kernel in use. */
+static double encoder_error(const struct real *r, uint32_t mask, enum sotto_precision precision,
+                            int *q_max)
+{
+    const struct net_params params = {precision, false};
+    struct sotto_diag diag = {0};
+    struct pool *pool;
+    struct net *net;
+    struct net_encoder *encoder;
+    int n = r->t * r->c;
+    float *x = mem_alloc((size_t)n, sizeof *x);
+    double error = 0, size = 0;
+
+    cpu_set_mask(mask);
+    assert_ok(pool_open(&pool, 2), NULL);
+    assert_ok(net_open(&net, r->model, &params, pool, &diag), &diag);
+    cpu_set_mask(~0u);
+    *q_max = net_ops(net)->gemm[GEMM_I8].q_max;
+    assert_ok(net_encoder_open(&encoder, net, 2), NULL);
+    assert_ok(net_encode(encoder, pool, r->mel, x, NULL, NULL, NULL), NULL);
+    for (int i = 0; i < n; i++) {
+        error += ((double)x[i] - r->x[i]) * ((double)x[i] - r->x[i]);
+        size += (double)r->x[i] * r->x[i];
+    }
+    mem_free(x);
+    net_encoder_close(&encoder);
+    net_close(&net);
+    pool_close(&pool);
+    return error / size;
+}
+
+/* Each level against plain C. A weight of 7 bits has twice the step, so four times the squared error
+ * at most. */
+static void test_levels(void **state)
+{
+    static const uint32_t avx512 = CPU_SSE2 | CPU_AVX2 | CPU_AVX512;
+    static const struct {
+        const char *name;
+        uint32_t flags;
+    } levels[] = {
+        {"sse2", CPU_SSE2},
+        {"avx2", CPU_SSE2 | CPU_AVX2},
+        {"avxvnni", CPU_SSE2 | CPU_AVX2 | CPU_AVX_VNNI},
+        {"avx512", avx512},
+        {"avx512vnni", avx512 | CPU_AVX512_VNNI},
+        {"avx512bf16", avx512 | CPU_AVX512_VNNI | CPU_AVX512_BF16},
+        {"neon", CPU_NEON},
+        {"neondot", CPU_NEON | CPU_NEON_DOTPROD},
+        {"neonbf16", CPU_NEON | CPU_NEON_DOTPROD | CPU_NEON_BF16},
+    };
+    const struct real *r = *state;
+
+    for (int p = SOTTO_PRECISION_BF16; p <= SOTTO_PRECISION_INT8; p++) {
+        int q_max;
+        double plain = encoder_error(r, 0, (enum sotto_precision)p, &q_max);
+        assert_true(plain > 1e-7 && plain < 1e-2); // it is reduced, and still the same sound
+        for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+            const char *name = levels[i].name, *what = p == SOTTO_PRECISION_INT8 ? "int8" : "bf16";
+            if ((cpu_flags() & levels[i].flags) != levels[i].flags) {
+                print_message("%s %s: not on this processor\n", name, what);
+                continue;
+            }
+            double error = encoder_error(r, levels[i].flags, (enum sotto_precision)p, &q_max);
+            double limit = plain * (p == SOTTO_PRECISION_INT8 && q_max < 127 ? 4 : 1.25);
+            print_message("%s %s: encoder's error %.2e, plain C's %.2e\n", name, what, error,
+                          plain);
+            if (!(error < limit))
+                fail_msg("%s %s: error %g, plain C's %g", name, what, error, plain);
+        }
+    }
+}
+
 static int close_real(void **state)
 {
     struct real *r = *state;
+    mem_free(r->mel);
     mem_free(r->x);
     mem_free(r->w);
     model_close(&r->model);
@@ -276,6 +353,7 @@ static void test_all(void **state)
     open_real(state);
     test_real_activations(state);
     test_larger_outliers(state);
+    test_levels(state);
     close_real(state);
 }
 
