@@ -116,6 +116,14 @@ static bool present_clip(const struct sequential *s, int64_t *begin, int64_t *en
     return true;
 }
 
+/* What comes after a long silence is decoded without what was said before it: short windows, which
+ * silence makes, tempt the recogniser to repeat their prompt. */
+static void forget_text(struct sequential *s)
+{
+    if (s->n_windows > 0)
+        s->n_history = 0;
+}
+
 /* Moves s->seek over silence. Returns the frame where the speech that it has reached ends (or
  * INT64_MAX while that is open), or -1 if it stands in silence and nothing more is known. */
 static int64_t skip_silence(struct sequential *s, int64_t clip_end)
@@ -127,12 +135,16 @@ static int64_t skip_silence(struct sequential *s, int64_t clip_end)
         return INT64_MAX;
     if (!speech_at(&s->speech, s->seek * MEL_HOP, &g, &silent_until)) {
         int64_t frame = s->speech.finished ? clip_end : silent_until / MEL_HOP;
-        if (frame > s->seek)
+        if (frame > s->seek) {
             s->seek = frame < clip_end ? frame : clip_end;
+            forget_text(s);
+        }
         return -1;
     }
-    if (g.begin / MEL_HOP > s->seek)
+    if (g.begin / MEL_HOP > s->seek) {
         s->seek = g.begin / MEL_HOP;
+        forget_text(s);
+    }
     return g.closed ? (g.end + MEL_HOP - 1) / MEL_HOP : INT64_MAX;
 }
 
